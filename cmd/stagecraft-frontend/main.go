@@ -1,0 +1,55 @@
+// Command stagecraft-frontend is the program of the frontend image. BuildKit
+// starts it for a Dockerfile whose syntax line names the image, and talks gRPC
+// with it over stdin and stdout.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/moby/buildkit/frontend/gateway/grpcclient"
+	"github.com/moby/buildkit/util/appcontext"
+	_ "github.com/moby/buildkit/util/grpcutil/encoding/proto" // the codec that avoids reflection
+	"github.com/moby/buildkit/util/stack"
+
+	"github.com/stagecraft-build/stagecraft/frontend"
+	"github.com/stagecraft-build/stagecraft/internal/version"
+)
+
+const usage = `stagecraft-frontend is a BuildKit frontend: BuildKit starts it, people do not.
+To use it, write this as the first line of a Dockerfile and run docker build:
+
+  # syntax=stagecraft/dockerfile:1
+
+Flags:
+`
+
+// envSession is set by every BuildKit that starts a frontend.
+const envSession = "BUILDKIT_SESSION_ID"
+
+func main() {
+	flag.Usage = func() {
+		fmt.Fprint(flag.CommandLine.Output(), usage)
+		flag.PrintDefaults()
+	}
+	showVersion := flag.Bool("version", false, "print version, revision and BuildKit release, and exit")
+	flag.Parse()
+
+	v := version.Get()
+	if *showVersion {
+		fmt.Printf("stagecraft-frontend %s %s BuildKit %s\n", v.Version, v.Revision, v.BuildKit)
+		return
+	}
+	if _, ok := os.LookupEnv(envSession); !ok {
+		flag.Usage()
+		os.Exit(2)
+	}
+	stack.SetVersionInfo(v.Version, v.Revision)
+	// The daemon has got the error through the gateway by now; stderr is
+	// the daemon's log.
+	if err := grpcclient.RunFromEnvironment(appcontext.Context(), frontend.Build); err != nil {
+		fmt.Fprintln(os.Stderr, "stagecraft-frontend:", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,100 @@
+// Package frontend is the gateway side of Stagecraft: it reads a build's
+// options and files through a BuildKit gateway client, has them converted, and
+// hands the solved result back.
+package frontend
+
+import (
+	"context"
+
+	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stagecraft-build/stagecraft/llbgen"
+)
+
+// Build is the frontend, with the signature of client.BuildFunc: it runs in
+// the frontend image, in a client's process and under a test's client alike.
+//
+// For a Dockerfile without extensions its result is that of
+// github.com/moby/buildkit/frontend/dockerfile/builder.Build. A panic, in a
+// goroutine too, ends as an error that says so.
+func Build(ctx context.Context, c client.Client) (_ *client.Result, err error) {
+	defer recoverTo(&err)
+
+	bc, err := dockerui.NewClient(newMetadataCache(&guardedClient{Client: c}))
+	if err != nil {
+		return nil, err
+	}
+	opts := bc.BuildOpts().Opts
+	mayForward, capsErr := checkCaps(opts[keyCaps])
+	if capsErr != nil && !mayForward {
+		return nil, capsErr
+	}
+
+	src, err := bc.ReadEntrypoint(ctx, "Dockerfile")
+	if err != nil {
+		return nil, err
+	}
+	if other, ok := otherFrontend(opts, src.Data); ok {
+		res, err := forward(ctx, bc.GatewayClient(), other)
+		if err != nil {
+			return nil, other.wrap(err, src.SourceMap)
+		}
+		return unguard(res)
+	}
+	if capsErr != nil {
+		return nil, capsErr
+	}
+
+	gen := llbgen.New(bc, src, bc.GatewayClient(), warnTo(ctx, src))
+	if res, ok, err := answer(ctx, bc, gen); err != nil || ok {
+		return res, err
+	}
+	res, err := build(ctx, bc, gen)
+	if err != nil {
+		return nil, locate(err, src.SourceMap)
+	}
+	return unguard(res)
+}
+
+// build converts and solves the target for every platform asked for.
+func build(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator) (*client.Result, error) {
+	scan, err := newSBOMScan(ctx, bc)
+	if err != nil {
+		return nil, err
+	}
+	rb, err := bc.Build(ctx, func(ctx context.Context, platform *ocispecs.Platform, i int) (_ *dockerui.BuildResult, err error) {
+		defer recoverTo(&err)
+
+		img, err := gen.Image(ctx, platform, i != 0)
+		if err != nil {
+			return nil, err
+		}
+		res, err := bc.GatewayClient().Solve(ctx, client.SolveRequest{
+			Definition:   img.Definition.ToPB(),
+			CacheImports: bc.CacheImports,
+		})
+		if err != nil {
+			return nil, err
+		}
+		ref, err := res.SingleRef()
+		if err != nil {
+			return nil, err
+		}
+		scan.add(platform, img)
+		return &dockerui.BuildResult{
+			Reference: ref,
+			Image:     img.Config(),
+			BaseImage: img.BaseConfig(),
+			Epoch:     img.Result.Epoch,
+		}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := scan.attest(ctx, bc.GatewayClient(), rb); err != nil {
+		return nil, err
+	}
+	return rb.Finalize()
+}
