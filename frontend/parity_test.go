@@ -1,0 +1,120 @@
+package frontend_test
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/frontend/dockerfile/builder"
+	"github.com/moby/buildkit/frontend/gateway/client"
+
+	"github.com/stagecraft-build/stagecraft/frontend"
+	"github.com/stagecraft-build/stagecraft/internal/dockerfilegen"
+	"github.com/stagecraft-build/stagecraft/internal/gatewaytest"
+)
+
+// requireParity runs b through upstream's frontend and ours and fails on any
+// difference that a daemon or a user could see, round trips included.
+func requireParity(t *testing.T, b gatewaytest.Build) gatewaytest.Record {
+	t.Helper()
+	run := func(build client.BuildFunc) gatewaytest.Record {
+		rec, err := gatewaytest.Run(t.Context(), b, build)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rec
+	}
+	want, got := run(builder.Build), run(frontend.Build)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("upstream (-) and stagecraft (+) differ:\n%s", diff)
+	}
+	return got
+}
+
+// platformSets are the platforms of each parity run.
+var platformSets = map[string][]string{
+	"default platform": nil,
+	"one platform":     {"platform", "linux/arm64"},
+	"two platforms":    {"platform", "linux/amd64,linux/arm64"},
+}
+
+func TestParityOverCorpus(t *testing.T) {
+	t.Parallel()
+	files := dockerfiles(t, "../testdata")
+	if len(files) < 200 {
+		t.Fatalf("only %d Dockerfiles found below testdata", len(files))
+	}
+	for _, file := range files {
+		for name, opts := range platformSets {
+			t.Run(filepath.Base(file)+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				text, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				requireParity(t, gatewaytest.Dockerfile(string(text), opts...))
+			})
+		}
+	}
+}
+
+// dockerfiles returns the Dockerfiles below dir.
+func dockerfiles(tb testing.TB, dir string) []string {
+	tb.Helper()
+	var files []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && strings.Contains(d.Name(), "Dockerfile") && !strings.HasSuffix(d.Name(), ".go") {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return files
+}
+
+func TestParityOverGeneratedDockerfiles(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(300) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			requireParity(t, generatedBuild(seed))
+		})
+	}
+}
+
+func FuzzParityGenerated(f *testing.F) {
+	f.Add(uint64(0))
+	f.Fuzz(func(t *testing.T, seed uint64) { requireParity(t, generatedBuild(seed)) })
+}
+
+func FuzzParityText(f *testing.F) {
+	for _, file := range dockerfiles(f, "../testdata") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text), false)
+	}
+	f.Fuzz(func(t *testing.T, text string, two bool) {
+		opts := platformSets["default platform"]
+		if two {
+			opts = platformSets["two platforms"]
+		}
+		requireParity(t, gatewaytest.Dockerfile(text, opts...))
+	})
+}
+
+func generatedBuild(seed uint64) gatewaytest.Build {
+	text, opts := dockerfilegen.Generate(seed)
+	b := gatewaytest.Dockerfile(text)
+	for k, v := range opts {
+		b.Opts[k] = v
+	}
+	return b
+}

@@ -1,0 +1,225 @@
+// Package gatewaytest has a BuildKit gateway client that needs no daemon: it
+// serves files and image configs from memory and records all that a frontend
+// asks of it. It decides nothing that a frontend could get wrong, so that two
+// frontends can be compared by what they ask.
+package gatewaytest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Build describes a build as a client would ask for it.
+type Build struct {
+	// Files are the local directories by local name ("dockerfile",
+	// "context"), each a map of path to content.
+	Files map[string]map[string]string
+	// Opts are the frontend options, as the daemon passes them on.
+	Opts map[string]string
+	// Inputs are the frontend inputs.
+	Inputs map[string]llb.State
+	// Missing are images, by familiar reference, that the registry lacks.
+	Missing []string
+}
+
+// Dockerfile returns the build of one Dockerfile that a frontend image gets
+// when the daemon starts it: options in pairs of key and value.
+func Dockerfile(text string, opts ...string) Build {
+	b := Build{
+		Files: map[string]map[string]string{"dockerfile": {"Dockerfile": text}},
+		Opts:  map[string]string{"cmdline": "stagecraft/dockerfile:1", "source": "stagecraft/dockerfile:1"},
+	}
+	for i := 0; i+1 < len(opts); i += 2 {
+		b.Opts[opts[i]] = opts[i+1]
+	}
+	return b
+}
+
+// Client is a recording gateway client for one run of one Build.
+type Client struct {
+	build Build
+
+	mu sync.Mutex
+	// Solved are the solve requests, in the order of arrival.
+	Solved []client.SolveRequest
+	// Warnings are the warnings with their options, as text.
+	Warnings []string
+	// Calls counts the round trips by kind: "Solve", "ReadFile",
+	// "StatFile", "ReadDir", "Evaluate", "Inputs", "Warn", "NewContainer",
+	// and "ResolveImageConfig REF PLATFORM" and "ResolveSourceMetadata ID"
+	// for the look-ups.
+	Calls map[string]int
+	// Fail, when set, is called first in each round trip with its kind; an
+	// error of it is the answer.
+	Fail func(call string) error
+}
+
+var _ client.Client = (*Client)(nil)
+
+// New returns a client for a run of b.
+func New(b Build) *Client {
+	return &Client{build: b, Calls: map[string]int{}}
+}
+
+func (c *Client) count(call string) error {
+	c.mu.Lock()
+	c.Calls[call]++
+	c.mu.Unlock()
+	if c.Fail != nil {
+		kind, _, _ := strings.Cut(call, " ")
+		return c.Fail(kind)
+	}
+	return nil
+}
+
+// BuildOpts returns the options of the build under all capabilities of the
+// BuildKit release, on one linux/amd64 worker.
+func (c *Client) BuildOpts() client.BuildOpts {
+	return client.BuildOpts{
+		Opts:      maps.Clone(c.build.Opts),
+		SessionID: "session",
+		Product:   "gatewaytest",
+		Workers: []client.WorkerInfo{{
+			ID:        "worker",
+			Platforms: []ocispecs.Platform{{OS: "linux", Architecture: "amd64"}},
+		}},
+		Caps:    gwpb.Caps.CapSet(gwpb.Caps.All()),
+		LLBCaps: pb.Caps.CapSet(pb.Caps.All()),
+	}
+}
+
+// Solve records req and answers with a reference to the files of the local
+// source that it names, if it is one.
+func (c *Client) Solve(_ context.Context, req client.SolveRequest) (*client.Result, error) {
+	if err := c.count("Solve"); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	c.Solved = append(c.Solved, req.Clone())
+	c.mu.Unlock()
+	ref := &reference{client: c}
+	if req.Definition != nil {
+		ref.files = c.build.Files[localSource(req.Definition)]
+	}
+	res := client.NewResult()
+	res.SetRef(ref)
+	return res, nil
+}
+
+// localSource returns the name of the only source op of def when it is local.
+func localSource(def *pb.Definition) string {
+	if len(def.Def) == 0 {
+		return ""
+	}
+	var op pb.Op
+	if err := op.UnmarshalVT(def.Def[0]); err != nil {
+		return ""
+	}
+	name, ok := strings.CutPrefix(op.GetSource().GetIdentifier(), "local://")
+	if !ok {
+		return ""
+	}
+	return name
+}
+
+// ResolveImageConfig gives every image that is not Missing a config which
+// depends on its name and platform alone.
+func (c *Client) ResolveImageConfig(_ context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+	platform := platforms.DefaultSpec()
+	if opt.ImageOpt != nil && opt.ImageOpt.Platform != nil {
+		platform = *opt.ImageOpt.Platform
+	}
+	if err := c.count("ResolveImageConfig " + ref + " " + platforms.FormatAll(platform)); err != nil {
+		return "", "", nil, err
+	}
+	if slices.Contains(c.build.Missing, ref) {
+		return "", "", nil, fmt.Errorf("%s: not found", ref)
+	}
+	dt, err := imageConfig(ref, platform)
+	if err != nil {
+		return "", "", nil, err
+	}
+	return ref, digest.FromBytes(dt), dt, nil
+}
+
+// imageConfig has an environment and labels in every image, and by the hash of
+// the name some of what makes a converter take another path: an ONBUILD
+// trigger, a user, a working directory, Windows paths.
+func imageConfig(ref string, platform ocispecs.Platform) ([]byte, error) {
+	h := fnv.New32a()
+	h.Write([]byte(ref))
+	kind := h.Sum32()
+	config := map[string]any{
+		"Env":    []string{"PATH=/usr/local/bin:/usr/bin:/bin", "BASE=" + ref},
+		"Labels": map[string]string{"base": ref},
+		"Cmd":    []string{"/bin/sh"},
+	}
+	if kind%3 == 0 {
+		config["User"] = "1000:1000"
+		config["WorkingDir"] = "/srv/base"
+	}
+	if kind%5 == 0 {
+		config["OnBuild"] = []string{"ENV ONBUILD=1", "RUN echo onbuild"}
+	}
+	return json.Marshal(map[string]any{
+		"os": platform.OS, "architecture": platform.Architecture, "variant": platform.Variant,
+		"config":  config,
+		"rootfs":  map[string]any{"type": "layers", "diff_ids": []string{digest.FromString(ref).String()}},
+		"history": []map[string]any{{"created_by": "base " + ref}},
+	})
+}
+
+// ResolveSourceMetadata answers for images as ResolveImageConfig does, and for
+// other sources with the op alone.
+func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+	if err := c.count("ResolveSourceMetadata " + op.Identifier); err != nil {
+		return nil, err
+	}
+	res := &sourceresolver.MetaResponse{Op: op}
+	if ref, ok := strings.CutPrefix(op.Identifier, "docker-image://"); ok {
+		_, dgst, config, err := c.ResolveImageConfig(ctx, ref, opt)
+		if err != nil {
+			return nil, err
+		}
+		res.Image = &sourceresolver.ResolveImageResponse{Digest: dgst, Config: config}
+	}
+	return res, nil
+}
+
+// Inputs returns the inputs of the build.
+func (c *Client) Inputs(context.Context) (map[string]llb.State, error) {
+	return c.build.Inputs, c.count("Inputs")
+}
+
+// NewContainer is refused: no frontend under test starts containers.
+func (c *Client) NewContainer(context.Context, client.NewContainerRequest) (client.Container, error) {
+	return nil, errors.Join(c.count("NewContainer"), errors.New("gatewaytest has no containers"))
+}
+
+// Warn records the warning.
+func (c *Client) Warn(_ context.Context, dgst digest.Digest, msg string, opts client.WarnOpts) error {
+	dt, err := json.Marshal(opts)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.Warnings = append(c.Warnings, fmt.Sprintf("%s %s %s", dgst, msg, dt))
+	c.mu.Unlock()
+	return c.count("Warn")
+}

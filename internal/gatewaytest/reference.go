@@ -1,0 +1,58 @@
+package gatewaytest
+
+import (
+	"context"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	fstypes "github.com/tonistiigi/fsutil/types"
+)
+
+// reference is a solved local source; files is nil for everything else, whose
+// content no frontend reads.
+type reference struct {
+	client *Client
+	files  map[string]string
+}
+
+func (r *reference) ToState() (llb.State, error) { return llb.Scratch(), nil }
+
+func (r *reference) Evaluate(context.Context) error { return r.client.count("Evaluate") }
+
+func (r *reference) ReadFile(_ context.Context, req client.ReadRequest) ([]byte, error) {
+	if err := r.client.count("ReadFile"); err != nil {
+		return nil, err
+	}
+	text, err := r.file(req.Filename)
+	if err != nil || req.Range == nil {
+		return []byte(text), err
+	}
+	text = text[min(req.Range.Offset, len(text)):]
+	return []byte(text[:min(req.Range.Length, len(text))]), nil
+}
+
+func (r *reference) StatFile(_ context.Context, req client.StatRequest) (*fstypes.Stat, error) {
+	if err := r.client.count("StatFile"); err != nil {
+		return nil, err
+	}
+	text, err := r.file(req.Path)
+	if err != nil {
+		return nil, err
+	}
+	return &fstypes.Stat{Path: path.Base(req.Path), Mode: 0o644, Size: int64(len(text))}, nil
+}
+
+func (r *reference) ReadDir(context.Context, client.ReadDirRequest) ([]*fstypes.Stat, error) {
+	return nil, r.client.count("ReadDir")
+}
+
+func (r *reference) file(name string) (string, error) {
+	text, ok := r.files[strings.TrimPrefix(path.Clean(name), "/")]
+	if !ok {
+		return "", &os.PathError{Op: "open", Path: name, Err: os.ErrNotExist}
+	}
+	return text, nil
+}
