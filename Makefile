@@ -9,3 +9,34 @@ engine: ## Start the development engine (BuildKit, registry, builder)
 .PHONY: engine-stop
 engine-stop: ## End what make engine started
 	@hack/engine/engine.sh down
+
+# commands on the development engine
+ON_ENGINE = . .cache/engine/env &&
+
+.PHONY: docker20
+docker20: engine ## Start Docker Engine 20.10, an old engine for tests
+	@hack/engine/docker20.sh up
+
+.PHONY: docker20-stop
+docker20-stop: ## End what make docker20 started
+	@hack/engine/docker20.sh down
+
+.PHONY: image
+image: engine ## Build the frontend image and push it to the development registry
+	@$(ON_ENGINE) buildx bake --progress=plain image --set image.output=type=registry \
+		--set "image.tags=$$STAGECRAFT_REGISTRY/stagecraft/dockerfile:1" > .cache/image.log 2>&1 \
+		|| { tail -n 40 .cache/image.log >&2; exit 1; }
+
+.PHONY: test
+test: unit e2e ## Run every test; sets up the development engine
+
+.PHONY: unit
+unit: ## Run the tests that need no engine
+	go test ./...
+
+# which end-to-end tests
+RUN = .
+
+.PHONY: e2e
+e2e: image docker20 ## Run the end-to-end tests (RUN=TestName)
+	$(ON_ENGINE) eval "$$(hack/engine/docker20.sh env)" && go test -tags e2e -count=1 -timeout 20m -run '$(RUN)' ./test/e2e

@@ -96,12 +96,14 @@ make_goproxy() {
     die "cannot fetch golang.org/x/net: is the Go module proxy in reach?"
   mkdir -p "$dir"
   cp -r "$work"/cache/cache/download/. "$dir"
+  # the list of versions, which says that there is no newer one
+  (cd "$dir/golang.org/x/net/@v" && basename -s .info ./*.info > list)
   rm -rf "$work"
 }
 
 push_images() {
   local image start=$SECONDS
-  say "making stand-ins for busybox, alpine, debian, golang and xx (a minute, once)"
+  say "making stand-ins for busybox, alpine, debian, golang, xx and docker/dockerfile (a minute, once)"
   rm -rf "$state/images"
   apt_for amd64 update
   apt_for arm64 update
@@ -118,6 +120,7 @@ push_images() {
   push golang linux/amd64 library/golang:{latest,1.26,1.26-bookworm,1.25,1.7.3}
   push golang-alpine linux/amd64 library/golang:{alpine,1.26-alpine,1.26-alpine3.23,1.25-alpine,1.18-rc-alpine}
   push xx linux/amd64 tonistiigi/xx:{latest,1.9.0}
+  push dockerfile linux/amd64 docker/dockerfile:1
   rm -rf "$state/images"
   images_key > "$state/images.key"
   say "made the stand-ins in $((SECONDS - start)) s"
@@ -132,6 +135,7 @@ push() { # TARGET PLATFORMS NAME...
     --local dockerfile="$root/hack/engine/images" --local context="$state/images" \
     --local goroot="$(go env GOROOT)" --opt context:goroot=local:goroot \
     --local scripts="$root/hack/engine/images" --opt context:scripts=local:scripts \
+    --local tools="$tools" --opt context:tools=local:tools \
     --opt "build-arg:GOPROXY=$(go env GOPROXY)" \
     --output "type=image,\"name=$names\",push=true,compression=gzip,compression-level=1" > "$state/images.log" 2>&1 ||
     { tail -n 30 "$state/images.log" >&2; die "cannot make the stand-in for $target"; }
