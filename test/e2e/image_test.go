@@ -34,11 +34,17 @@ func buildImage(tb testing.TB, dir string, args ...string) (image, command) {
 	out := tb.TempDir()
 	img := image{rootfs: filepath.Join(out, "rootfs"), layout: filepath.Join(out, "layout")}
 	// no provenance: the layout then holds one manifest
+	// a tar: exporting a large tree as type=local hangs with buildx v0.37.1
+	tar := filepath.Join(out, "rootfs.tar")
 	cmd := buildx(tb, dir, append([]string{
 		"--provenance=false",
-		"--output", "type=local,dest=" + img.rootfs,
+		"--output", "type=tar,dest=" + tar,
 		"--output", "type=oci,tar=false,dest=" + img.layout,
 	}, args...)...).ok(tb)
+	if err := os.Mkdir(img.rootfs, 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	run(tb, img.rootfs, "tar", "xf", tar).ok(tb)
 	img.load(tb)
 	return img, cmd
 }
@@ -145,29 +151,77 @@ func (img image) run(tb testing.TB, args ...string) command {
 	if len(args) == 0 {
 		argv = append(argv, img.Config.Config.Cmd...)
 	}
-	if len(argv) == 0 {
-		tb.Fatal("the image has no command")
-	}
 	return img.exec(tb, nil, argv...)
 }
 
 // exec runs argv in the image, with further environment variables.
 func (img image) exec(tb testing.TB, environ []string, argv ...string) command {
 	tb.Helper()
+	cmd, stdout, stderr := img.command(tb, environ, argv)
+	err := cmd.Run()
+	return command{argv, stdout.String(), stderr.String(), err}
+}
+
+// process is a program of an image that runs beside the test.
+type process struct {
+	done   chan struct{}
+	stderr *bytes.Buffer
+}
+
+// start starts the image's entrypoint and ends it with the test.
+func (img image) start(tb testing.TB, environ []string) process {
+	tb.Helper()
+	cmd, _, stderr := img.command(tb, environ, slices.Concat(img.Config.Config.Entrypoint, img.Config.Config.Cmd))
+	if err := cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	p := process{make(chan struct{}), stderr}
+	go func() {
+		cmd.Wait() // killed at the end
+		close(p.done)
+	}()
+	tb.Cleanup(func() {
+		cmd.Process.Kill() // it may have ended
+		<-p.done
+	})
+	return p
+}
+
+func (p process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// output is what an ended process printed on stderr.
+func (p process) output() string {
+	if !p.ended() {
+		return "(it still runs)"
+	}
+	return p.stderr.String()
+}
+
+func (img image) command(tb testing.TB, environ, argv []string) (cmd *exec.Cmd, stdout, stderr *bytes.Buffer) {
+	tb.Helper()
+	if len(argv) == 0 {
+		tb.Fatal("the image has no command")
+	}
 	cwd := img.Config.Config.WorkingDir
 	if cwd == "" {
 		cwd = "/"
 	}
 	environ = slices.Concat(img.Config.Config.Env, environ)
-	cmd := exec.CommandContext(tb.Context(), img.lookPath(argv[0], cwd, environ), argv[1:]...)
+	cmd = exec.CommandContext(tb.Context(), img.lookPath(argv[0], cwd, environ), argv[1:]...)
 	cmd.Args[0] = argv[0]
 	cmd.Dir = cwd
 	cmd.Env = environ
 	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: img.rootfs}
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	return command{argv, stdout.String(), stderr.String(), err}
+	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	return cmd, stdout, stderr
 }
 
 // lookPath finds a program in the image's PATH; the path is one inside the

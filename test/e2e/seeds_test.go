@@ -1,0 +1,280 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// seed is one image of a post: see testdata/seeds/README.md.
+type seed struct {
+	name string
+	// dir and file say which Dockerfile; args are further arguments of
+	// buildx build.
+	dir, file string
+	args      []string
+	// has and lacks are paths that are, and are not, in the image.
+	has, lacks []string
+	// smallerThan names the image that the post compares with, which is
+	// at least factor times as large. The factors are what the stand-ins
+	// of the development engine allow: their golang holds about 330 MB, their
+	// alpine 5 MB, so that a program of 8 MB on alpine comes to a 25th.
+	smallerThan string
+	factor      float64
+	// check runs the image.
+	check func(t *testing.T, img image)
+}
+
+var (
+	sdk     = []string{"/usr/local/go/bin/go"}
+	multi   = func(program string) []string { return []string{program, "/bin/busybox"} }
+	answers = func(path, want string) func(*testing.T, image) {
+		return func(t *testing.T, img image) { requireAnswer(t, img, path, want) }
+	}
+	helloRun = func(want string, argv ...string) func(*testing.T, image) {
+		return func(t *testing.T, img image) {
+			t.Helper()
+			if got := img.run(t, argv...).ok(t).stdout; got != want {
+				t.Errorf("the image prints %q, not %q", got, want)
+			}
+		}
+	}
+)
+
+func seeds() []seed {
+	return []seed{
+		{
+			name: "lesson6 dev", dir: "lesson6", file: "Dockerfile", args: []string{"--target=builder"},
+			has: append(sdk, "/usr/bin/git", "/go/bin/hello", "/go/src/integratnio/go-rest-api/main.go"),
+		}, {
+			name: "lesson6 prod", dir: "lesson6", file: "Dockerfile",
+			has: append(sdk, "/go/bin/hello"), lacks: []string{"/usr/bin/git", "/go/src/integratnio"},
+			smallerThan: "lesson6 dev", factor: 1.01,
+			check: answers("/hello", `{"message":"hello from the rest api"}`+"\n"),
+		}, {
+			name: "alpine-runtime build", dir: "alpine-runtime", file: "Dockerfile", args: []string{"--target=builder"},
+			has: append(sdk, "/main", "/main.go", "/go.mod"),
+		}, {
+			name: "alpine-runtime", dir: "alpine-runtime", file: "Dockerfile",
+			has: multi("/main"), lacks: append(sdk, "/main.go", "/go.mod", "/go"),
+			smallerThan: "alpine-runtime build", factor: 15,
+			check: func(t *testing.T, img image) {
+				requireAnswer(t, img, "/", "day 6\n")
+				if _, ok := img.Config.Config.ExposedPorts["8080/tcp"]; !ok {
+					t.Errorf("the exposed ports are %v", img.Config.Config.ExposedPorts)
+				}
+			},
+		}, {
+			name: "dockercon2017 single", dir: "dockercon2017", file: "Dockerfile.single",
+			has:   append(sdk, "/webservice"),
+			check: answers("/", "Hello, DockerCon!\n"),
+		}, {
+			name: "dockercon2017 alpine", dir: "dockercon2017", file: "Dockerfile",
+			has: append(multi("/webservice"), "/etc/ssl/certs/ca-certificates.crt"), lacks: append(sdk, "/go"),
+			smallerThan: "dockercon2017 single", factor: 15,
+			check: answers("/", "Hello, DockerCon!\n"),
+		}, {
+			name: "dockercon2017 scratch", dir: "dockercon2017", file: "Dockerfile", args: []string{"--build-arg=RUNTIME_IMAGE=scratch"},
+			has: []string{"/webservice", "/etc/ssl/certs/ca-certificates.crt"}, lacks: append(sdk, "/bin"),
+			smallerThan: "dockercon2017 alpine", factor: 1.1,
+			check: answers("/", "Hello, DockerCon!\n"),
+		}, {
+			name: "href-counter sdk", dir: "href-counter", file: "Dockerfile.build",
+			has: append(sdk, "/go/src/github.com/alexellis/href-counter/app"),
+		}, {
+			name: "href-counter multi", dir: "href-counter", file: "Dockerfile.multi",
+			has: multi("/root/app"), lacks: append(sdk, "/go"),
+			smallerThan: "href-counter sdk", factor: 15,
+			check: requireLinkCount,
+		}, {
+			name: "hello-lab", dir: "hello-lab", file: "Dockerfile",
+			has: []string{"/app"}, lacks: append(sdk, "/bin", "/app.go"),
+			smallerThan: "href-counter sdk", factor: 50,
+			check: helloRun("Hello world!\n"),
+		}, {
+			name: "hola traditional", dir: "hola", file: "Dockerfile.traditional",
+			has:   append(sdk, "/go/hello", "/bin/ls"),
+			check: helloRun("hello world\n", "/go/hello"),
+		}, {
+			name: "hola", dir: "hola", file: "Dockerfile",
+			has: multi("/usr/local/bin/hello"), lacks: append(sdk, "/go"),
+			smallerThan: "hola traditional", factor: 30,
+			check: helloRun("hello world\n", "hello"),
+		},
+	}
+}
+
+// seedContext copies a post's folder and puts the syntax line in front of its
+// Dockerfiles.
+func seedContext(t *testing.T, name string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("../../testdata/seeds", name))); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "Dockerfile*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no Dockerfile in %s: %v", name, err)
+	}
+	for _, file := range files {
+		dt, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, file, append([]byte(syntaxLine), dt...))
+	}
+	return dir
+}
+
+func TestSeeds(t *testing.T) {
+	t.Parallel()
+	sizes := map[string]int64{}
+	for _, s := range seeds() {
+		t.Run(s.name, func(t *testing.T) { // in turn: an image is compared with an earlier one
+			img, _ := buildImage(t, seedContext(t, s.dir), append([]string{"--file=" + s.file}, s.args...)...)
+			for _, path := range s.has {
+				if !img.has(t, path) {
+					t.Errorf("%s is missing", path)
+				}
+			}
+			for _, path := range s.lacks {
+				if img.has(t, path) {
+					t.Errorf("%s is in the image", path)
+				}
+			}
+			sizes[s.name] = img.size(t)
+			if s.smallerThan != "" {
+				factor := float64(sizes[s.smallerThan]) / float64(sizes[s.name])
+				t.Logf("%d bytes, %s %d: a factor of %.1f", sizes[s.name], s.smallerThan, sizes[s.smallerThan], factor)
+				if factor < s.factor {
+					t.Errorf("smaller than %s by a factor of %.2f, not %.2f", s.smallerThan, factor, s.factor)
+				}
+			}
+			if s.check != nil {
+				s.check(t, img)
+			}
+		})
+	}
+}
+
+// TestSeedBuilderPattern follows the script of the builder pattern and guards
+// that the multi-stage file gives the same tree, file by file.
+func TestSeedBuilderPattern(t *testing.T) {
+	t.Parallel()
+	dir := seedContext(t, "href-counter")
+	build, _ := buildImage(t, dir, "--file=Dockerfile.build")
+	app := build.read(t, "/go/src/github.com/alexellis/href-counter/app")
+	if err := os.WriteFile(filepath.Join(dir, "app"), []byte(app), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	twoFiles, _ := buildImage(t, dir)
+	oneFile, _ := buildImage(t, dir, "--file=Dockerfile.multi")
+	if diff := cmp.Diff(twoFiles.tree(t), oneFile.tree(t)); diff != "" {
+		t.Errorf("the builder pattern (-) and the multi-stage build (+) differ:\n%s", diff)
+	}
+	if diff := cmp.Diff(twoFiles.Config.Config, oneFile.Config.Config); diff != "" {
+		t.Errorf("the builder pattern (-) and the multi-stage build (+) differ in config:\n%s", diff)
+	}
+	requireLinkCount(t, twoFiles)
+}
+
+// TestSeedBinaryFromOutside builds the first Dockerfile of the post of 2017,
+// for which a build tool made the program, and compares it with the build that
+// makes it inside.
+func TestSeedBinaryFromOutside(t *testing.T) {
+	t.Parallel()
+	dir := seedContext(t, "dockercon2017")
+	runWith(t, dir, []string{"CGO_ENABLED=0"}, "go", "build", "-buildvcs=false", "-o", "webservice", ".").ok(t)
+	certs, err := os.ReadFile("/etc/ssl/certs/ca-certificates.crt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "ca-certificates.crt"), certs)
+	outside, _ := buildImage(t, dir, "--file=Dockerfile.binary")
+	requireAnswer(t, outside, "/", "Hello, DockerCon!\n")
+	inside, _ := buildImage(t, dir, "--build-arg=RUNTIME_IMAGE=scratch")
+	for path := range outside.tree(t) {
+		if !inside.has(t, path) {
+			t.Errorf("%s is missing in the multi-stage build", path)
+		}
+	}
+}
+
+// TestSeedTestsGateTheBuild guards the claim of 2017 that a failing test means
+// no image.
+func TestSeedTestsGateTheBuild(t *testing.T) {
+	t.Parallel()
+	dir := seedContext(t, "dockercon2017")
+	file := filepath.Join(dir, "main.go")
+	dt, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, file, []byte(strings.ReplaceAll(string(dt), "Hello", "Bye")))
+	buildx(t, dir).fails(t, "--- FAIL: TestGreet", "Dockerfile:8", ">>> RUN go test ./...")
+}
+
+// TestSeedPrintedWithAFault: one post prints a COPY without a destination.
+func TestSeedPrintedWithAFault(t *testing.T) {
+	t.Parallel()
+	buildx(t, seedContext(t, "hola"), "--file=Dockerfile.printed").fails(t,
+		"Dockerfile.printed:3", ">>> COPY hello.go", "COPY requires at least two arguments")
+}
+
+// requireAnswer starts the image's server and asks it for path.
+func requireAnswer(t *testing.T, img image, path, want string) {
+	t.Helper()
+	port := freePort(t)
+	server := img.start(t, []string{"PORT=" + port})
+	var got string
+	ok := waitFor(t.Context(), func() bool {
+		res, err := http.Get("http://127.0.0.1:" + port + path)
+		if err != nil {
+			return server.ended()
+		}
+		defer res.Body.Close()
+		dt, err := io.ReadAll(res.Body)
+		got = string(dt)
+		return err == nil
+	})
+	if !ok || got != want {
+		t.Errorf("GET %s gives %q, not %q; the server printed:\n%s", path, got, want, server.output())
+	}
+}
+
+// requireLinkCount has the image count the links of a page.
+func requireLinkCount(t *testing.T, img image) {
+	t.Helper()
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `<a href="/one">1</a><p><a href="two">2</a></p><a href="https://example.com/">3</a><a name="four">4</a>`)
+	}))
+	defer page.Close()
+	got := img.exec(t, []string{"url=" + page.URL}, img.Config.Config.Cmd...).ok(t).stdout
+	if want := `{"internal":2,"external":1}` + "\n"; got != want {
+		t.Errorf("the image counts %q, not %q", got, want)
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}

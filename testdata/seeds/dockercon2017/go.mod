@@ -1,0 +1,3 @@
+module github.com/example/webservice
+
+go 1.21

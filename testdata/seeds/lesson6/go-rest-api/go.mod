@@ -1,0 +1,3 @@
+module integratnio/go-rest-api
+
+go 1.21
