@@ -1,7 +1,8 @@
 # The frontend image, and the checks of this repository.
 #
-# A plain Dockerfile on purpose: any BuildKit builds it, with no frontend of
-# ours at hand. docker-bake.hcl names what to build.
+# A plain Dockerfile on purpose, without here-documents: any BuildKit since
+# Docker 20.10 builds it, with no frontend of ours at hand. docker-bake.hcl names
+# what to build.
 
 ARG GO_VERSION=1.26
 ARG ALPINE_VERSION=3.23
@@ -20,14 +21,12 @@ ENV CGO_ENABLED=0 GOFLAGS=-buildvcs=false
 # the linker flags that tell the program its version
 FROM base AS version
 ARG VERSION
-RUN --mount=type=bind,target=. <<EOT
-  set -e
-  package=github.com/stagecraft-build/stagecraft/internal/version
-  version=${VERSION:-$(git describe --tags --always --match 'v[0-9]*' 2>/dev/null || echo devel)}
-  revision=$(git rev-parse HEAD 2>/dev/null || true)
-  if [ -n "$revision" ] && ! git diff --quiet HEAD; then revision=$revision+dirty; fi
-  echo "-X $package.version=$version -X $package.revision=$revision" | tee /ldflags
-EOT
+RUN --mount=type=bind,target=. \
+    version=${VERSION:-$(git describe --tags --always --match 'v[0-9]*' 2>/dev/null || echo devel)} && \
+    revision=$(git rev-parse HEAD 2>/dev/null || true) && \
+    if [ -n "$revision" ] && ! git diff --quiet HEAD; then revision=$revision+dirty; fi && \
+    package=github.com/stagecraft-build/stagecraft/internal/version && \
+    echo "-X $package.version=$version -X $package.revision=$revision" | tee /ldflags
 
 FROM base AS build
 ARG TARGETPLATFORM
@@ -35,12 +34,10 @@ ARG TARGETPLATFORM
 RUN --mount=type=bind,target=. \
     --mount=type=bind,from=version,source=/ldflags,target=/ldflags \
     --mount=type=cache,target=/root/.cache/go-build \
-    --mount=type=cache,target=/go/pkg/mod <<EOT
-  set -e
-  xx-go build -trimpath -tags 'netgo osusergo static_build grpcnotrace' \
-    -ldflags "-s -w $(cat /ldflags)" -o /out/stagecraft-frontend ./cmd/stagecraft-frontend
-  xx-verify --static /out/stagecraft-frontend
-EOT
+    --mount=type=cache,target=/go/pkg/mod \
+    xx-go build -trimpath -tags 'netgo osusergo static_build grpcnotrace' \
+      -ldflags "-s -w $(cat /ldflags)" -o /out/stagecraft-frontend ./cmd/stagecraft-frontend && \
+    xx-verify --static /out/stagecraft-frontend
 
 FROM scratch AS binaries
 COPY --from=build /out/ /
@@ -80,14 +77,9 @@ FROM scratch AS mod-update
 COPY --from=tidied /src/go.mod /src/go.sum /
 
 FROM tidied AS mod-validate
-RUN --mount=type=bind,target=/committed <<EOT
-  for file in go.mod go.sum; do
-    if ! diff -u /committed/$file $file; then
-      echo "$file is not tidy: run docker buildx bake update"
-      exit 1
-    fi
-  done
-EOT
+RUN --mount=type=bind,target=/committed \
+    diff -u /committed/go.mod go.mod && diff -u /committed/go.sum go.sum || \
+    { echo "go.mod is not tidy: run docker buildx bake update" && exit 1; }
 
 FROM scratch AS release
 LABEL moby.buildkit.frontend.network.none="true"
