@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# demo.sh
+#
+# The main job from end to end: builds the frontend image, then examples/hello
+# through it, single-stage and multi-stage, runs both and prints their sizes.
+# Uses the Docker engine at hand, or the buildx builder together with the
+# registry that REGISTRY names (a builder finds frontends in registries only);
+# otherwise the development engine.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/engine/lib.sh"
+cd "$root"
+logs=$root/.cache/demo
+mkdir -p "$logs"
+
+# quietly LOG COMMAND...: the log is shown when the command fails.
+quietly() {
+  local log=$logs/$1.log
+  shift
+  "$@" > "$log" 2>&1 || { tail -n 30 "$log" >&2; die "this failed: $*"; }
+}
+
+demo_on_docker() {
+  local name greeting
+  say "using the Docker engine $(docker version --format '{{.Server.Version}}')"
+  say "building the frontend image with docker buildx bake (a minute, once)"
+  quietly image docker buildx bake --builder default --progress=plain image-local --set image-local.tags=stagecraft/dockerfile:1
+  for name in single multi; do
+    say "building examples/hello, $name-stage"
+    quietly "$name" docker buildx build --builder default --progress=plain --load -f "$(dockerfile "$name")" -t "hello:$name" examples/hello
+    greeting=$(docker run --rm "hello:$name" -once)
+    say "running it: $greeting"
+    sizes[$name]=$(docker image inspect --format '{{.Size}}' "hello:$name")
+  done
+}
+
+# demo_on_builder BUILDX...: a builder without an engine cannot load images, so
+# each is exported and run from its unpacked tree.
+demo_on_builder() {
+  local name tree greeting
+  need_root demo
+  for name in single multi; do
+    say "building examples/hello, $name-stage"
+    quietly "$name" "$@" build --progress=plain --output "type=tar,dest=$logs/$name.tar" -f "$(dockerfile "$name")" ${BUILDKIT_SYNTAX:+--build-arg BUILDKIT_SYNTAX} examples/hello
+    tree=$(mktemp -d "$logs/$name.XXXXXX")
+    tar xf "$logs/$name.tar" -C "$tree"
+    chmod 755 "$tree"
+    case $name in
+      single) greeting=$(chroot "$tree" /bin/hello -once) ;;
+      multi) greeting=$(chroot --userspec=65534:65534 "$tree" /hello -once) ;;
+    esac
+    say "running it: $greeting"
+    sizes[$name]=$(find "$tree" -type f -printf '%s\n' | awk '{ n += $1 } END { print n }')
+    rm -rf "$tree" "$logs/$name.tar"
+  done
+}
+
+demo_on_users_builder() {
+  local frontend=$REGISTRY/stagecraft/dockerfile:1
+  say "using your buildx builder and the registry $REGISTRY"
+  say "building the frontend image and pushing it as $frontend (a minute, once)"
+  quietly image docker buildx bake --progress=plain image --set image.output=type=registry --set "image.tags=$frontend"
+  export BUILDKIT_SYNTAX=$frontend # --build-arg takes its value from here
+  demo_on_builder docker buildx
+}
+
+demo_on_development_engine() {
+  need_root demo
+  say "no Docker engine at hand; using the development engine"
+  "$here/engine/engine.sh" up
+  . "$root/.cache/engine/env"
+  say "building the frontend image with buildx bake (a minute or two, once)"
+  make --no-print-directory image
+  demo_on_builder buildx
+}
+
+dockerfile() { if [ "$1" = single ]; then echo examples/hello/Dockerfile.single; else echo examples/hello/Dockerfile; fi; }
+
+row() { # NAME BYTES
+  awk -v name="$1" -v size="$2" -v all="${sizes[single]}" \
+    'BEGIN { printf "%-14s %9.2f MB %7.1f %%\n", name, size / 1e6, 100 * size / all }'
+}
+
+declare -A sizes
+if docker version > /dev/null 2>&1 && docker buildx version > /dev/null 2>&1; then
+  demo_on_docker
+elif [ -n "${REGISTRY:-}" ] && docker buildx inspect > /dev/null 2>&1; then
+  demo_on_users_builder
+else
+  demo_on_development_engine
+fi
+printf '\n%-14s %12s %9s\n' IMAGE SIZE SHARE
+row hello:single "${sizes[single]}"
+row hello:multi "${sizes[multi]}"
