@@ -44,3 +44,7 @@ e2e: image docker20 ## Run the end-to-end tests (RUN=TestName)
 .PHONY: demo
 demo: ## Build the image and examples/hello with it, and compare sizes
 	@hack/demo.sh
+
+.PHONY: bench
+bench: image ## Print ratios against upstream's frontend
+	$(ON_ENGINE) go run ./hack/bench
