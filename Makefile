@@ -48,3 +48,29 @@ demo: ## Build the image and examples/hello with it, and compare sizes
 .PHONY: bench
 bench: image ## Print ratios against upstream's frontend
 	$(ON_ENGINE) go run ./hack/bench
+
+.PHONY: lint
+lint: ## Check the sources
+	@hack/lint.sh
+
+.PHONY: validate
+validate: lint engine ## Check the sources, and the Dockerfile with the builder
+	$(ON_ENGINE) buildx bake --progress=plain validate-dockerfile
+
+# quick, full, all, or a regular expression of test names
+SELECTION = full
+
+.PHONY: conformance
+conformance: image ## Run upstream's integration tests with a kit (KIT=directory, SELECTION=quick)
+	@test -x "$(KIT)/conformance.sh" || { echo "error: KIT must name the directory of conformance.sh" >&2; exit 2; }
+	@$(ON_ENGINE) buildx bake --progress=plain binaries > .cache/binaries.log 2>&1 || { tail -n 40 .cache/binaries.log >&2; exit 1; }
+	$(KIT)/conformance.sh bin/stagecraft-frontend $(SELECTION)
+
+# how long each fuzz target runs
+FUZZTIME = 1m
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target, one after another (FUZZTIME=1m)
+	@for target in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' frontend llbgen | cut -d' ' -f2); do \
+		go test ./frontend -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) || exit 1; \
+	done

@@ -19,7 +19,7 @@ import (
 
 // requireParity runs b through upstream's frontend and ours and fails on any
 // difference that a daemon or a user could see, round trips included.
-func requireParity(t *testing.T, b gatewaytest.Build) gatewaytest.Record {
+func requireParity(t *testing.T, b gatewaytest.Build) {
 	t.Helper()
 	run := func(build client.BuildFunc) gatewaytest.Record {
 		rec, err := gatewaytest.Run(t.Context(), b, build)
@@ -32,7 +32,6 @@ func requireParity(t *testing.T, b gatewaytest.Build) gatewaytest.Record {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("upstream (-) and stagecraft (+) differ:\n%s", diff)
 	}
-	return got
 }
 
 // platformSets are the platforms of each parity run.

@@ -68,6 +68,7 @@ demo_on_development_engine() {
   need_root demo
   say "no Docker engine at hand; using the development engine"
   "$here/engine/engine.sh" up
+  # shellcheck source=/dev/null
   . "$root/.cache/engine/env"
   say "building the frontend image with buildx bake (a minute or two, once)"
   make --no-print-directory image

@@ -69,6 +69,7 @@ export BUILDKIT_HOST="unix://$socket"
 export STAGECRAFT_REGISTRY="127.0.0.1:$(cat "$state/port")"
 export STAGECRAFT_STATE="$root/.cache"
 ENV
+  # shellcheck source=/dev/null
   . "$state/env"
   buildx rm stagecraft > /dev/null 2>&1 || true
   buildx create --name stagecraft --driver remote "unix://$socket" > /dev/null

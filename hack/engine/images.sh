@@ -102,7 +102,7 @@ make_goproxy() {
 }
 
 push_images() {
-  local image start=$SECONDS
+  local arch start=$SECONDS
   say "making stand-ins for busybox, alpine, debian, golang, xx and docker/dockerfile (a minute, once)"
   rm -rf "$state/images"
   apt_for amd64 update

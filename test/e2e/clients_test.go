@@ -99,7 +99,7 @@ func TestEveryClientGetsTheSameImage(t *testing.T) {
 	if got := want.Config.Config.Labels; got["stage"] != "app" || got["built"] != "yes" {
 		t.Errorf("labels are %v", got)
 	}
-	img, _ := buildImage(t, dir, "--target=app", "--build-arg=GREETING=good day", "--secret=id=who,src=who.txt")
+	img := buildImage(t, dir, "--target=app", "--build-arg=GREETING=good day", "--secret=id=who,src=who.txt")
 	if got := img.read(t, "/greeting"); got != "good day world\n\n" { // the secret ends in a newline too
 		t.Errorf("the greeting is %q", got)
 	}
@@ -209,7 +209,7 @@ target "made" {
   dockerfile = "made.Dockerfile"
 }
 `)
-	busybox, _ := buildImage(t, project(t, "-- Dockerfile --\n"+syntaxLine+"FROM busybox\n"))
+	busybox := buildImage(t, project(t, "-- Dockerfile --\n"+syntaxLine+"FROM busybox\n"))
 	out := t.TempDir()
 	runWith(t, dir, []string{"LAYOUT=" + busybox.layout}, "buildx", "bake", "--progress=plain", "--allow=fs=*",
 		"--set=default.output=type=local,dest="+out).ok(t)

@@ -15,8 +15,7 @@ import (
 // of the development engine, and returns its address.
 func startDaemon(t *testing.T) string {
 	t.Helper()
-	// not t.TempDir, whose path is too long for a socket
-	dir, err := os.MkdirTemp("", "sc")
+	dir, err := os.MkdirTemp("", "sc") //nolint:usetesting // the path of t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +37,7 @@ func startDaemon(t *testing.T) string {
 		if err := cmd.Process.Signal(os.Interrupt); err != nil {
 			t.Error(err)
 		}
-		cmd.Wait() // an interrupted daemon fails
+		_ = cmd.Wait() // an interrupted daemon fails
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}

@@ -29,14 +29,14 @@ type image struct {
 
 // buildImage builds dir and exports the result twice, as an OCI layout and as
 // a tree.
-func buildImage(tb testing.TB, dir string, args ...string) (image, command) {
+func buildImage(tb testing.TB, dir string, args ...string) image {
 	tb.Helper()
 	out := tb.TempDir()
 	img := image{rootfs: filepath.Join(out, "rootfs"), layout: filepath.Join(out, "layout")}
 	// no provenance: the layout then holds one manifest
 	// a tar: exporting a large tree as type=local hangs with buildx v0.37.1
 	tar := filepath.Join(out, "rootfs.tar")
-	cmd := buildx(tb, dir, append([]string{
+	buildx(tb, dir, append([]string{
 		"--provenance=false",
 		"--output", "type=tar,dest=" + tar,
 		"--output", "type=oci,tar=false,dest=" + img.layout,
@@ -46,7 +46,7 @@ func buildImage(tb testing.TB, dir string, args ...string) (image, command) {
 	}
 	run(tb, img.rootfs, "tar", "xf", tar).ok(tb)
 	img.load(tb)
-	return img, cmd
+	return img
 }
 
 func (img *image) load(tb testing.TB) {
@@ -177,11 +177,11 @@ func (img image) start(tb testing.TB, environ []string) process {
 	}
 	p := process{make(chan struct{}), stderr}
 	go func() {
-		cmd.Wait() // killed at the end
+		_ = cmd.Wait() // killed at the end
 		close(p.done)
 	}()
 	tb.Cleanup(func() {
-		cmd.Process.Kill() // it may have ended
+		_ = cmd.Process.Kill() // it may have ended
 		<-p.done
 	})
 	return p

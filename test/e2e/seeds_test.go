@@ -141,7 +141,7 @@ func TestSeeds(t *testing.T) {
 	sizes := map[string]int64{}
 	for _, s := range seeds() {
 		t.Run(s.name, func(t *testing.T) { // in turn: an image is compared with an earlier one
-			img, _ := buildImage(t, seedContext(t, s.dir), append([]string{"--file=" + s.file}, s.args...)...)
+			img := buildImage(t, seedContext(t, s.dir), append([]string{"--file=" + s.file}, s.args...)...)
 			for _, path := range s.has {
 				if !img.has(t, path) {
 					t.Errorf("%s is missing", path)
@@ -172,13 +172,13 @@ func TestSeeds(t *testing.T) {
 func TestSeedBuilderPattern(t *testing.T) {
 	t.Parallel()
 	dir := seedContext(t, "href-counter")
-	build, _ := buildImage(t, dir, "--file=Dockerfile.build")
+	build := buildImage(t, dir, "--file=Dockerfile.build")
 	app := build.read(t, "/go/src/github.com/alexellis/href-counter/app")
 	if err := os.WriteFile(filepath.Join(dir, "app"), []byte(app), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	twoFiles, _ := buildImage(t, dir)
-	oneFile, _ := buildImage(t, dir, "--file=Dockerfile.multi")
+	twoFiles := buildImage(t, dir)
+	oneFile := buildImage(t, dir, "--file=Dockerfile.multi")
 	if diff := cmp.Diff(twoFiles.tree(t), oneFile.tree(t)); diff != "" {
 		t.Errorf("the builder pattern (-) and the multi-stage build (+) differ:\n%s", diff)
 	}
@@ -200,9 +200,9 @@ func TestSeedBinaryFromOutside(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, filepath.Join(dir, "ca-certificates.crt"), certs)
-	outside, _ := buildImage(t, dir, "--file=Dockerfile.binary")
+	outside := buildImage(t, dir, "--file=Dockerfile.binary")
 	requireAnswer(t, outside, "/", "Hello, DockerCon!\n")
-	inside, _ := buildImage(t, dir, "--build-arg=RUNTIME_IMAGE=scratch")
+	inside := buildImage(t, dir, "--build-arg=RUNTIME_IMAGE=scratch")
 	for path := range outside.tree(t) {
 		if !inside.has(t, path) {
 			t.Errorf("%s is missing in the multi-stage build", path)

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# lint.sh
+#
+# Checks the sources with the linters that bake's validate group runs in
+# containers, but on this machine, with its caches.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/engine/lib.sh"
+cd "$root"
+
+version=$(sed -n 's/^ARG GOLANGCI_LINT_VERSION=//p' Dockerfile)
+linter=$cache/golangci-lint-$version/golangci-lint
+if [ ! -x "$linter" ]; then
+  say "building golangci-lint $version (a minute or two, once)"
+  CGO_ENABLED=0 GOBIN=${linter%/*} go install -trimpath "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version"
+fi
+say "golangci-lint"
+CGO_ENABLED=0 "$linter" run
+say "go.mod"
+go mod tidy -diff
+(cd hack/tools && go mod verify > /dev/null)
+(cd examples/hello && go vet ./...)
+if command -v shellcheck > /dev/null; then
+  say "shellcheck"
+  # lib.sh and its like are checked where they are sourced
+  shellcheck -x -P SCRIPTDIR .ci/run hack/*.sh hack/engine/{engine,docker20}.sh hack/engine/images/{apk,xx-go,xx-verify}
+else
+  say "shellcheck is not installed: shell scripts are not checked"
+fi
