@@ -139,8 +139,8 @@ func buildInProcess(t *testing.T, dir, layout string, opts map[string]string) {
 	}
 }
 
-// TestStdinAndGit builds from a context that the client does not read itself.
-func TestStdinAndGit(t *testing.T) {
+// TestContextsFromElsewhere builds from git, from HTTP and from stdin.
+func TestContextsFromElsewhere(t *testing.T) {
 	t.Parallel()
 	dir := project(t, "-- sub/Dockerfile --\n"+syntaxLine+"FROM scratch\nCOPY file.txt /\n-- sub/file.txt --\ncontent\n")
 	for _, args := range [][]string{
@@ -150,11 +150,20 @@ func TestStdinAndGit(t *testing.T) {
 	} {
 		run(t, dir, append([]string{"git"}, args...)...).ok(t)
 	}
-	repo := serveGit(t, filepath.Join(dir, ".git"))
+	repo := serve(t, filepath.Join(dir, ".git")) + "/repo.git"
+	run(t, dir, "tar", "czf", "context.tar.gz", "-C", "sub", ".").ok(t)
+	archive := serve(t, dir) + "/context.tar.gz"
 
 	for name, build := range map[string]func(out string) command{
 		"git": func(out string) command {
 			return run(t, "", "buildx", "build", "--output=type=local,dest="+out, repo+"#main:sub")
+		},
+		"HTTP": func(out string) command {
+			return run(t, "", "buildx", "build", "--output=type=local,dest="+out, archive)
+		},
+		"named git context": func(out string) command {
+			named := project(t, "-- Dockerfile --\n"+syntaxLine+"FROM scratch\nCOPY --from=repo /sub/file.txt /\n")
+			return run(t, named, "buildx", "build", "--output=type=local,dest="+out, "--build-context=repo="+repo, ".")
 		},
 		"Dockerfile from stdin": func(out string) command {
 			return pipe(t, filepath.Join(dir, "sub"), syntaxLine+"FROM scratch\nCOPY file.txt /\n", "buildx", "build", "--output=type=local,dest="+out, "-f-", ".")

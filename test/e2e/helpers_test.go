@@ -19,11 +19,15 @@ func secrets(values map[string][]byte) []session.Attachable {
 	return []session.Attachable{secretsprovider.FromMap(values)}
 }
 
-// serveGit serves a bare repository over git's plain HTTP protocol and returns
-// its URL.
-func serveGit(tb testing.TB, gitDir string) string {
+// serve serves a folder over HTTP, at its root and below /repo.git, and returns
+// the URL. A bare repository can be cloned from it.
+func serve(tb testing.TB, dir string) string {
 	tb.Helper()
-	server := httptest.NewServer(http.StripPrefix("/repo.git", http.FileServer(http.Dir(gitDir))))
+	files := http.FileServer(http.Dir(dir))
+	mux := http.NewServeMux()
+	mux.Handle("/", files)
+	mux.Handle("/repo.git/", http.StripPrefix("/repo.git", files))
+	server := httptest.NewServer(mux)
 	tb.Cleanup(server.Close)
-	return server.URL + "/repo.git"
+	return server.URL
 }
