@@ -38,7 +38,7 @@ func main() {
 
 	v := version.Get()
 	if *showVersion {
-		fmt.Printf("stagecraft-frontend %s %s BuildKit %s\n", v.Version, v.Revision, v.BuildKit)
+		fmt.Println("stagecraft-frontend", v)
 		return
 	}
 	if _, ok := os.LookupEnv(envSession); !ok {

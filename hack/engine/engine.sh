@@ -53,9 +53,16 @@ TOML
 
 start_buildkitd() {
   say "starting buildkitd"
-  unmount_below "$state/buildkit"
-  launch "$state" buildkitd "$tools/buildkitd" --config "$state/buildkitd.toml"
+  clean_mounts
+  mkdir -p "$tmp"
+  TMPDIR=$tmp launch "$state" buildkitd "$tools/buildkitd" --config "$state/buildkitd.toml"
   wait_for "$state" buildkitd "$tools/buildctl" --addr "unix://$socket" debug workers
+}
+
+# clean_mounts: a buildkitd that was killed leaves its mounts behind.
+clean_mounts() {
+  unmount_below "$state/buildkit"
+  unmount_below "$tmp"
 }
 
 write_client_config() {
@@ -102,8 +109,8 @@ down() {
   [ -d "$state" ] || return 0
   finish "$state" buildkitd
   finish "$state" registry
-  unmount_below "$state/buildkit"
-  rm -rf "$state/docker" "$state/env"
+  clean_mounts
+  rm -rf "$state/docker" "$state/env" "$tmp"
   case $socket in "$state"/*) ;; *) rm -rf "$(dirname "$socket")" ;; esac
   say "the development engine is down"
 }
@@ -119,6 +126,7 @@ command -v go > /dev/null || die "no go in PATH; the development engine is built
 tools=$(tools_dir)
 mkdir -p "$state"
 socket=$(socket_path "$state" buildkitd)
+tmp=$(dirname "$socket")/tmp # short too: buildkitd makes sockets there
 case ${1:-} in
   up | down | status) "$1" ;;
   env) cat "$state/env" 2> /dev/null || die "the development engine is not up: make engine" ;;

@@ -29,7 +29,8 @@ need_packages() {
 # Daemons. NAME.pid in the state holds the process ID and its start time: a
 # recycled ID has another.
 
-start_time() { sed 's/.*) //' "/proc/$1/stat" 2> /dev/null | cut -d' ' -f20; }
+# start_time PID: empty for a process that is gone, or dead and not yet waited for.
+start_time() { sed 's/.*) //' "/proc/$1/stat" 2> /dev/null | awk '$1 != "Z" { print $20 }'; }
 
 alive() { # STATE NAME
   local pid started

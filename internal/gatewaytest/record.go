@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -142,8 +143,12 @@ func describeDefinition(out *strings.Builder, def *pb.Definition) error {
 	return nil
 }
 
+// suggestion is what upstream adds to a typo. Among words that are equally near
+// it takes any: it ranges over a map.
+var suggestion = regexp.MustCompile(`\(did you mean \S+\?\)`)
+
 func describeError(ctx context.Context, err error) (string, error) {
-	out := err.Error()
+	out := suggestion.ReplaceAllString(err.Error(), "(did you mean …?)")
 	var (
 		request *errdefs.UnsupportedSubrequestError
 		cap     *errdefs.UnsupportedFrontendCapError

@@ -2,6 +2,7 @@
 package version
 
 import (
+	"fmt"
 	"runtime/debug"
 )
 
@@ -21,6 +22,14 @@ type Info struct {
 	Revision string
 	// BuildKit is the release of the BuildKit packages in the program.
 	BuildKit string
+}
+
+// String is the line that --version prints.
+func (i Info) String() string {
+	if i.Revision == "" {
+		return fmt.Sprintf("%s, BuildKit %s", i.Version, i.BuildKit)
+	}
+	return fmt.Sprintf("%s (%s), BuildKit %s", i.Version, i.Revision, i.BuildKit)
 }
 
 // Get returns the identity of the running program.
