@@ -1,0 +1,115 @@
+package syntax
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/util/suggest"
+)
+
+// extensionPrefix starts a comment that is an extension: stock builders and
+// linters see a comment.
+const extensionPrefix = "#+"
+
+// extensionInstructions are the instructions that Dockerfile lacks.
+var extensionInstructions = []string{"IMPORT", "MOUNT", "UNSET"}
+
+// Warning is about the spelling of a file.
+type Warning struct {
+	Rule     *Rule
+	Message  string
+	Location []parser.Range
+}
+
+// Rule is a lint rule of our own, in the form of upstream's.
+type Rule struct {
+	Name, Description, URL string
+}
+
+// RuleMisspelledExtension warns of a comment that starts with #+ and is a letter
+// or two away from an extension.
+var RuleMisspelledExtension = &Rule{
+	Name:        "MisspelledExtension",
+	Description: "A comment that starts with #+ and is no extension is a comment",
+	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/misspelled-extension.md",
+}
+
+// readComments reads the extensions among the comments above the instruction.
+// Flags become part of its logical line.
+func (in *Instruction) readComments() error {
+	var flags logicalLine
+	err := in.file.eachExtension(in.leadStart, in.start, func(text string, offset int) error {
+		if !strings.HasPrefix(text, "--") {
+			return in.file.extensionComment(text, offset)
+		}
+		flags.add(text, offset)
+		flags.add(" ", offset+len(text)) // what stands there is at least a line end
+		return nil
+	})
+	if err != nil || flags.text == "" {
+		return err
+	}
+	in.flagged = true
+	_, end := firstWord(in.logical.text)
+	for end < len(in.logical.text) && isSpace(in.logical.text[end]) {
+		end++
+	}
+	in.logical.insert(end, flags)
+	return nil
+}
+
+// trailingComments reads the comments below the last instruction.
+func (f *File) trailingComments(from int) error {
+	return f.eachExtension(from, len(f.Data), func(text string, offset int) error {
+		if strings.HasPrefix(text, "--") {
+			return f.errorAt(offset, offset+len(text), "there is no instruction below these flags")
+		}
+		return f.extensionComment(text, offset)
+	})
+}
+
+// eachExtension calls fn for each comment between two offsets that starts with
+// #+, with its text behind that and the text's offset.
+func (f *File) eachExtension(from, to int, fn func(text string, offset int) error) error {
+	for line := range strings.Lines(string(f.Data[from:to])) {
+		trimmed := strings.TrimLeftFunc(strings.TrimPrefix(line, "\ufeff"), unicode.IsSpace)
+		if text, ok := strings.CutPrefix(trimmed, extensionPrefix); ok {
+			text = strings.TrimLeftFunc(text, unicode.IsSpace)
+			offset := from + len(line) - len(text)
+			if err := fn(strings.TrimRightFunc(text, unicode.IsSpace), offset); err != nil {
+				return err
+			}
+		}
+		from += len(line)
+	}
+	return nil
+}
+
+// extensionComment reads a comment that is an instruction, or looks like one.
+func (f *File) extensionComment(text string, offset int) error {
+	_, end := firstWord(text)
+	word := text[:end]
+	if slices.ContainsFunc(extensionInstructions, func(name string) bool { return strings.EqualFold(name, word) }) {
+		return f.errorAt(offset, offset+end, "%s is not part of this release", strings.ToUpper(word))
+	}
+	if near, ok := suggest.Search(word, extensionInstructions, false); ok {
+		f.Warnings = append(f.Warnings, Warning{
+			Rule:     RuleMisspelledExtension,
+			Message:  fmt.Sprintf("%s %s is a comment (did you mean %s?)", extensionPrefix, word, near),
+			Location: f.ranges(offset, offset+end),
+		})
+	}
+	return nil
+}
+
+func (f *File) ranges(from, to int) []parser.Range {
+	return []parser.Range{{Start: f.index.position(from), End: f.index.position(to)}}
+}
+
+func (f *File) errorAt(from, to int, format string, args ...any) error {
+	start := f.index.position(from)
+	return parser.WithLocation(fmt.Errorf("line %d, column %d: %w", start.Line, start.Character, fmt.Errorf(format, args...)), f.ranges(from, to))
+}

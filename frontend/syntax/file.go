@@ -1,0 +1,178 @@
+// Package syntax reads Dockerfiles with Stagecraft's extensions. It finds the
+// extensions (references, the comments that start with #+, the instructions)
+// and where they stand, byte by byte; all else it leaves to BuildKit's parser,
+// so that a call inside the body of a heredoc stays text.
+package syntax
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+)
+
+// File is a parsed Dockerfile.
+type File struct {
+	Data   []byte
+	Escape rune
+	// Args are the ARG instructions before the first FROM.
+	Args   []*Instruction
+	Stages []*Stage
+	// Extended tells a file with extensions from a plain Dockerfile.
+	Extended bool
+	// Warnings are those about the file's own spelling.
+	Warnings []Warning
+
+	index *lineIndex
+}
+
+// Stage is a FROM with the instructions up to the next one.
+type Stage struct {
+	// Index counts from 0.
+	Index int
+	// Name is in lower case; empty without AS.
+	Name         string
+	From         *Instruction
+	Instructions []*Instruction
+}
+
+// String returns the stage's name as upstream shows it in the progress.
+func (s *Stage) String() string {
+	if s.Name == "" {
+		return fmt.Sprintf("stage-%d", s.Index)
+	}
+	return s.Name
+}
+
+// Parse parses data. For a Dockerfile that upstream's parser refuses, the error
+// is upstream's. Errors are located (parser.LocationError).
+func Parse(data []byte) (*File, error) {
+	parsed, err := parser.Parse(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	f := &File{Data: data, Escape: parsed.EscapeToken, index: newLineIndex(data)}
+	all, err := f.instructions(parsed.AST.Children)
+	if err != nil {
+		return nil, err
+	}
+	for _, in := range all {
+		if err := f.add(in); err != nil {
+			return nil, err
+		}
+	}
+	if len(f.Stages) == 0 {
+		return nil, errors.New("dockerfile contains no stages to build")
+	}
+	return f, nil
+}
+
+// instructions cuts the file at the nodes of upstream's parser and finds the
+// extensions.
+func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
+	join := newJoiner(f.index, f.Escape)
+	all := make([]*Instruction, 0, len(nodes))
+	behind := 0
+	for _, node := range nodes {
+		in := &Instruction{file: f, Node: node, StartLine: node.StartLine, EndLine: node.EndLine, leadStart: behind}
+		_, in.start = f.index.line(node.StartLine)
+		in.end = f.index.end(node.EndLine)
+		behind = in.end
+		var next int
+		in.logical, next = join.join(node.StartLine, node.EndLine)
+		if in.logical.text != node.Original {
+			return nil, parser.WithLocation(fmt.Errorf("internal error: the line was read as %q, not as %q", in.logical.text, node.Original), node.Location())
+		}
+		in.heredocs = in.end
+		if next <= node.EndLine {
+			_, in.heredocs = f.index.line(next)
+		}
+		if err := in.readComments(); err != nil {
+			return nil, err
+		}
+		in.Line = in.logical.text
+		if err := in.scan(); err != nil {
+			return nil, in.Locate(err)
+		}
+		if in.Changed() {
+			f.Extended = true
+			if err := in.reparse(); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, in)
+	}
+	return all, f.trailingComments(behind)
+}
+
+// reparse makes the instruction's node from its plain form.
+func (in *Instruction) reparse() error {
+	text := fmt.Sprintf("# escape=%c\n%s\n%s", in.file.Escape, in.erase(), in.Heredocs())
+	parsed, err := parser.Parse(strings.NewReader(text))
+	if err != nil {
+		return parser.SetLocation(err, in.Location())
+	}
+	node := parsed.AST.Children[0]
+	node.StartLine, node.EndLine = in.StartLine, in.EndLine
+	node.PrevComment = in.Node.PrevComment
+	in.Node = node
+	return nil
+}
+
+// add gives the instruction its command and its place.
+func (f *File) add(in *Instruction) error {
+	cmd, err := instructions.ParseInstruction(in.Node)
+	if err != nil {
+		return in.refuse(err)
+	}
+	in.Command = cmd
+	if stage, ok := cmd.(*instructions.Stage); ok {
+		f.Stages = append(f.Stages, &Stage{Index: len(f.Stages), Name: stage.Name, From: in})
+		return nil
+	}
+	if len(f.Stages) > 0 {
+		stage := f.Stages[len(f.Stages)-1]
+		stage.Instructions = append(stage.Instructions, in)
+		return nil
+	}
+	if _, ok := cmd.(*instructions.ArgCommand); !ok {
+		return parser.WithLocation(errors.New("no build stage in current context"), in.Location())
+	}
+	f.Args = append(f.Args, in)
+	return nil
+}
+
+// refuse turns an error of upstream's instruction parser into that of its file
+// parser.
+func (in *Instruction) refuse(err error) error {
+	return fmt.Errorf("dockerfile parse error on line %d: %w", in.StartLine, err)
+}
+
+// Locate gives an error at a span of the logical line its place in the file,
+// which the message names too: clients show lines only.
+func (in *Instruction) Locate(err error) error {
+	var at *spanError
+	if !errors.As(err, &at) {
+		return parser.WithLocation(err, in.Location())
+	}
+	return in.Error(at.span, at.err)
+}
+
+// Error returns err as a mistake at span.
+func (in *Instruction) Error(span Span, err error) error {
+	ranges := in.Ranges(span)
+	start := ranges[0].Start
+	return parser.WithLocation(fmt.Errorf("line %d, column %d: %w", start.Line, start.Character, err), ranges)
+}
+
+// Errorf returns a mistake at span.
+func (in *Instruction) Errorf(span Span, format string, args ...any) error {
+	return in.Error(span, fmt.Errorf(format, args...))
+}
+
+// Global returns the file's text before the first FROM and what stands above
+// that.
+func (f *File) Global() string { return string(f.Data[:f.Stages[0].From.leadStart]) }

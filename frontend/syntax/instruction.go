@@ -1,0 +1,267 @@
+package syntax
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/moby/buildkit/frontend/dockerfile/command"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+)
+
+// Instruction is one instruction of a file.
+type Instruction struct {
+	// Keyword is the instruction's name in lower case; for ONBUILD that of
+	// the trigger, with OnBuild set.
+	Keyword string
+	OnBuild bool
+	// Line is the logical line: continuation lines joined, the flags of
+	// comments above added. Spans are offsets in it.
+	Line string
+	// References are those of the instruction in the order of the text.
+	References []*Reference
+	// Command is upstream's view of the instruction, each reference replaced
+	// by its target: an instructions.Command, *instructions.Stage or, before
+	// the first FROM, *instructions.ArgCommand.
+	Command any
+	// Node is what Command was made of.
+	Node *parser.Node
+	// StartLine and EndLine are its first and last line, heredocs included,
+	// counted from 1.
+	StartLine, EndLine int
+
+	file    *File
+	logical logicalLine
+	// leadStart and start are the file's offsets of the comments and blank
+	// lines above and of the instruction; heredocs and end those behind it.
+	leadStart, start, heredocs, end int
+	// flagged is set when comments above give flags.
+	flagged bool
+}
+
+// Lead returns the comments and blank lines above the instruction.
+func (in *Instruction) Lead() string { return string(in.file.Data[in.leadStart:in.start]) }
+
+// Text returns the instruction as it stands in the file, heredocs included.
+func (in *Instruction) Text() string { return string(in.file.Data[in.start:in.end]) }
+
+// Heredocs returns the bodies of the heredocs with their end words.
+func (in *Instruction) Heredocs() string { return string(in.file.Data[in.heredocs:in.end]) }
+
+// Changed reports whether the instruction cannot stand as it is in a plain
+// Dockerfile.
+func (in *Instruction) Changed() bool { return in.flagged || len(in.References) > 0 }
+
+// Edit replaces a span of a logical line.
+type Edit struct {
+	Span
+	Text string
+}
+
+// Splice returns the logical line with the edits, which are in order and do
+// not overlap, made.
+func (in *Instruction) Splice(edits []Edit) string {
+	var out strings.Builder
+	at := 0
+	for _, e := range edits {
+		out.WriteString(in.Line[at:e.Start])
+		out.WriteString(e.Text)
+		at = e.End
+	}
+	out.WriteString(in.Line[at:])
+	return out.String()
+}
+
+// Ranges returns where span stands in the file: line and column counted from 1,
+// columns in bytes, the end exclusive.
+func (in *Instruction) Ranges(span Span) []parser.Range {
+	return []parser.Range{{
+		Start: in.file.index.position(in.logical.offset(span.Start, false)),
+		End:   in.file.index.position(in.logical.offset(span.End, true)),
+	}}
+}
+
+// Location returns the lines of the instruction.
+func (in *Instruction) Location() []parser.Range {
+	return (&parser.Node{StartLine: in.StartLine, EndLine: in.EndLine}).Location()
+}
+
+// scan finds the references of the instruction.
+func (in *Instruction) scan() error {
+	s := &scanner{line: in.Line, escape: in.file.Escape}
+	in.Keyword = strings.ToLower(s.word())
+	if in.Keyword == command.Onbuild {
+		in.OnBuild = true
+		in.Keyword = strings.ToLower(s.word())
+	}
+	switch in.Keyword {
+	case command.From, command.Copy, command.Add, command.Run:
+	default:
+		return nil
+	}
+	for {
+		s.skipSpaces()
+		if !strings.HasPrefix(s.line[s.pos:], "--") {
+			break
+		}
+		ref, err := s.flag(in.Keyword)
+		if err != nil {
+			return err
+		}
+		in.References = append(in.References, ref...)
+	}
+	if in.Keyword == command.From && s.pos < len(s.line) {
+		ref, err := s.reference(isSpace)
+		if err != nil {
+			return err
+		}
+		if ref.Call {
+			in.References = append(in.References, ref)
+		}
+	}
+	return nil
+}
+
+// word reads a word.
+func (s *scanner) word() string {
+	start, end := firstWord(s.line[s.pos:])
+	start, end = start+s.pos, end+s.pos
+	s.pos = end
+	return s.line[start:end]
+}
+
+// skipSpaces skips what upstream's flag parser takes for space.
+func (s *scanner) skipSpaces() {
+	rest := s.line[s.pos:]
+	s.pos = len(s.line) - len(strings.TrimLeftFunc(rest, unicode.IsSpace))
+}
+
+// flag reads one flag and returns the references in its value that plain
+// Dockerfiles do not have: calls and variables.
+func (s *scanner) flag(keyword string) ([]*Reference, error) {
+	name := s.line[s.pos:]
+	if i := strings.IndexFunc(name, func(r rune) bool { return r == '=' || unicode.IsSpace(r) }); i >= 0 {
+		name = name[:i]
+	}
+	switch {
+	case name == "--from" && (keyword == command.Copy || keyword == command.Add) && s.at(len(name)) == '=':
+		s.pos += len(name) + 1
+		return s.fromFlag()
+	case name == "--mount" && keyword == command.Run && s.at(len(name)) == '=':
+		s.pos += len(name) + 1
+		return s.mountFlag()
+	}
+	s.skipFlag()
+	return nil, nil
+}
+
+func (s *scanner) at(offset int) byte {
+	if s.pos+offset < len(s.line) {
+		return s.line[s.pos+offset]
+	}
+	return 0
+}
+
+// skipFlag skips to the end of a flag, as upstream's parser finds it: a space
+// outside quotes.
+func (s *scanner) skipFlag() {
+	var quote byte
+	for ; s.pos < len(s.line); s.pos++ {
+		c := s.line[s.pos]
+		switch {
+		case rune(c) == s.escape:
+			s.pos++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case isSpace(c):
+			return
+		}
+	}
+	s.pos = len(s.line)
+}
+
+// fromFlag reads the value of --from=.
+func (s *scanner) fromFlag() ([]*Reference, error) {
+	stop := isSpace
+	if quote := s.peek(); quote == '"' || quote == '\'' {
+		s.pos++
+		stop = func(c byte) bool { return c == quote }
+	}
+	ref, err := s.reference(stop)
+	if err != nil {
+		return nil, err
+	}
+	s.skipFlag()
+	if !ref.extends() {
+		return nil, nil
+	}
+	return []*Reference{ref}, nil
+}
+
+// mountFlag reads the value of --mount=, whose fields stand between commas.
+func (s *scanner) mountFlag() ([]*Reference, error) {
+	var (
+		refs   []*Reference
+		quotes []byte // those that are open
+	)
+	field := s.pos
+	for s.pos < len(s.line) {
+		c := s.line[s.pos]
+		if s.pos == field && len(s.line)-s.pos > len("from=") && strings.EqualFold(s.line[s.pos:s.pos+len("from=")], "from=") {
+			s.pos += len("from=")
+			ref, err := s.reference(func(c byte) bool { return c == ',' || isSpace(c) || c == '"' || c == '\'' })
+			if err != nil {
+				return nil, err
+			}
+			if ref.extends() {
+				refs = append(refs, ref)
+			}
+			continue
+		}
+		switch {
+		case rune(c) == s.escape:
+			s.pos++
+		case len(quotes) > 0 && c == quotes[len(quotes)-1]:
+			quotes = quotes[:len(quotes)-1]
+		case c == '"' || c == '\'':
+			quotes = append(quotes, c)
+			if s.pos == field {
+				field++ // a quoted field
+			}
+		case c == ',':
+			field = s.pos + 1
+		case isSpace(c) && len(quotes) == 0:
+			return refs, nil
+		}
+		s.pos++
+	}
+	s.pos = min(s.pos, len(s.line))
+	return refs, nil
+}
+
+// extends reports whether the reference is more than a name.
+func (r *Reference) extends() bool { return r.Call || strings.Contains(r.Target, "$") }
+
+// erase returns the logical line as a plain Dockerfile has it: each reference
+// replaced by a name.
+func (in *Instruction) erase() string {
+	edits := make([]Edit, 0, len(in.References))
+	for _, ref := range in.References {
+		name := ref.Target
+		if in.Keyword != command.From && strings.Contains(name, "$") {
+			name = "scratch"
+		}
+		edits = append(edits, Edit{ref.Span, name})
+	}
+	return in.Splice(edits)
+}
+
+// Stage returns upstream's view of a FROM; nil for another instruction.
+func (in *Instruction) Stage() *instructions.Stage {
+	st, _ := in.Command.(*instructions.Stage)
+	return st
+}
