@@ -20,6 +20,10 @@ import (
 // github.com/moby/buildkit/frontend/dockerfile/builder.Build. A panic, in a
 // goroutine too, ends as an error that says so.
 func Build(ctx context.Context, c client.Client) (_ *client.Result, err error) {
+	return buildWith(ctx, c, llbgen.Options{})
+}
+
+func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ *client.Result, err error) {
 	defer recoverTo(&err)
 
 	bc, err := dockerui.NewClient(newMetadataCache(&guardedClient{Client: c}))
@@ -47,7 +51,10 @@ func Build(ctx context.Context, c client.Client) (_ *client.Result, err error) {
 		return nil, capsErr
 	}
 
-	gen := llbgen.New(bc, src, bc.GatewayClient(), warnTo(ctx, src))
+	gen, err := llbgen.New(bc, src, bc.GatewayClient(), warnTo(ctx, src), options)
+	if err != nil {
+		return nil, locate(err, src.SourceMap)
+	}
 	if res, ok, err := answer(ctx, bc, gen); err != nil || ok {
 		return res, err
 	}

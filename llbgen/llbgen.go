@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
@@ -19,6 +20,9 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests/targets"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
 // Generator converts one Dockerfile under the options of one build. Its
@@ -26,13 +30,29 @@ import (
 type Generator struct {
 	text []byte
 	opt  dockerfile2llb.ConvertOpt
+	// file is what the extensions stand in; nil for a plain Dockerfile, which
+	// upstream converts as it is.
+	file *syntax.File
+	// hints are the warnings about the spelling of a plain Dockerfile.
+	hints []syntax.Warning
+	// bake is Options.Lower.
+	bake bool
+}
+
+// Options change how a Generator works.
+type Options struct {
+	// Lower sends plain Dockerfiles the way of extended ones too, each build
+	// arg written into the text. It is there for tests: the result has to be
+	// the same.
+	Lower bool
 }
 
 // New returns a Generator for the Dockerfile src of the build that bc
 // describes. Image configs are looked up through resolver; warn is called for
-// each lint warning.
-func New(bc *dockerui.Client, src *dockerui.Source, resolver llb.ImageMetaResolver, warn linter.LintWarnFunc) *Generator {
-	return &Generator{
+// each lint warning. Errors of the extensions are located
+// (parser.LocationError).
+func New(bc *dockerui.Client, src *dockerui.Source, resolver llb.ImageMetaResolver, warn linter.LintWarnFunc, options Options) (*Generator, error) {
+	g := &Generator{
 		text: src.Data,
 		opt: dockerfile2llb.ConvertOpt{
 			Config:       bc.Config,
@@ -41,7 +61,20 @@ func New(bc *dockerui.Client, src *dockerui.Source, resolver llb.ImageMetaResolv
 			MetaResolver: resolver,
 			Warn:         warn,
 		},
+		bake: options.Lower,
 	}
+	file, err := syntax.Parse(src.Data)
+	if !file.Extended && !strings.Contains(bc.Target, "(") && (!options.Lower || err != nil) {
+		g.hints = file.Warnings
+		return g, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	g.file = file
+	// before any conversion starts: they share the map
+	bc.BuildOpts().Opts["context:"+scratchContext] = "docker-image://" + scratch
+	return g, nil
 }
 
 // Image is the target stage built for one platform.
@@ -65,21 +98,69 @@ func (i *Image) BaseConfig() *dockerspec.DockerOCIImage { return i.Result.BaseIm
 // repeat them for each. Errors of the Dockerfile are located
 // (parser.LocationError).
 func (g *Generator) Image(ctx context.Context, platform *ocispecs.Platform, quiet bool) (*Image, error) {
+	opt := g.options(platform, quiet)
+	if g.file == nil {
+		g.hint(opt.Warn)
+		res, err := dockerfile2llb.Dockerfile2LLB(ctx, g.text, opt)
+		if err != nil {
+			return nil, err
+		}
+		def, err := res.State.Marshal(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+		}
+		return &Image{Definition: def, Result: res}, nil
+	}
+	b, err := g.build(opt)
+	if err != nil {
+		return nil, err
+	}
+	return b.image(ctx)
+}
+
+// options returns the converter's options for one platform.
+func (g *Generator) options(platform *ocispecs.Platform, quiet bool) dockerfile2llb.ConvertOpt {
 	opt := g.opt
 	opt.BuildArgs = maps.Clone(opt.BuildArgs) // the converter writes to it
 	opt.TargetPlatform = platform
 	if quiet {
 		opt.Warn = nil
 	}
-	res, err := dockerfile2llb.Dockerfile2LLB(ctx, g.text, opt)
+	return opt
+}
+
+// hint gives the warnings about the spelling of a plain Dockerfile.
+func (g *Generator) hint(warn linter.LintWarnFunc) {
+	for _, w := range g.hints {
+		if warn != nil {
+			warn(w.Rule.Name, w.Rule.Description, w.Rule.URL, w.Message, w.Location)
+		}
+	}
+}
+
+// build plans and lowers the build of an extended Dockerfile.
+func (g *Generator) build(opt dockerfile2llb.ConvertOpt) (*build, error) {
+	p, err := g.plan(opt)
 	if err != nil {
 		return nil, err
 	}
-	def, err := res.State.Marshal(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
-	}
-	return &Image{Definition: def, Result: res}, nil
+	return newBuild(opt, p, g.bake)
+}
+
+func (g *Generator) plan(opt dockerfile2llb.ConvertOpt) (*plan.Plan, error) {
+	bc := opt.Client
+	return plan.New(g.file, plan.Options{
+		Target:         bc.Target,
+		BuildArgs:      opt.BuildArgs,
+		BuildPlatform:  bc.BuildPlatforms[0],
+		TargetPlatform: opt.TargetPlatform,
+		Requested:      bc.TargetPlatforms,
+		AllStages:      opt.AllStages,
+		HasContext: func(name string, platform ocispecs.Platform) bool {
+			nc, err := bc.NamedContext(name, dockerui.ContextOpt{Platform: &platform})
+			return err == nil && nc != nil
+		},
+	})
 }
 
 // Outline describes the args, secrets and sockets that the target uses.

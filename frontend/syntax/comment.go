@@ -41,7 +41,7 @@ var RuleMisspelledExtension = &Rule{
 // Flags become part of its logical line.
 func (in *Instruction) readComments() error {
 	var flags logicalLine
-	err := in.file.eachExtension(in.leadStart, in.start, func(text string, offset int) error {
+	err := in.file.eachExtension(in.leadStart, max(in.start, in.leadStart), func(text string, offset int) error {
 		if !strings.HasPrefix(text, "--") {
 			return in.file.extensionComment(text, offset)
 		}
@@ -75,7 +75,7 @@ func (f *File) trailingComments(from int) error {
 // #+, with its text behind that and the text's offset.
 func (f *File) eachExtension(from, to int, fn func(text string, offset int) error) error {
 	for line := range strings.Lines(string(f.Data[from:to])) {
-		trimmed := strings.TrimLeftFunc(strings.TrimPrefix(line, "\ufeff"), unicode.IsSpace)
+		trimmed := strings.TrimLeftFunc(strings.TrimPrefix(line, byteOrderMark), unicode.IsSpace)
 		if text, ok := strings.CutPrefix(trimmed, extensionPrefix); ok {
 			text = strings.TrimLeftFunc(text, unicode.IsSpace)
 			offset := from + len(line) - len(text)

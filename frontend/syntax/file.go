@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
@@ -27,6 +28,8 @@ type File struct {
 	Warnings []Warning
 
 	index *lineIndex
+	// header is where the directives end.
+	header int
 }
 
 // Stage is a FROM with the instructions up to the next one.
@@ -47,25 +50,27 @@ func (s *Stage) String() string {
 	return s.Name
 }
 
-// Parse parses data. For a Dockerfile that upstream's parser refuses, the error
-// is upstream's. Errors are located (parser.LocationError).
+// Parse parses data. With an error, which is located (parser.LocationError), it
+// returns what it came to know: when File.Extended is not set, the mistake is
+// one of a plain Dockerfile and upstream words it best.
 func Parse(data []byte) (*File, error) {
+	f := &File{Data: data, Escape: parser.DefaultEscapeToken, index: newLineIndex(data), header: directives(data)}
 	parsed, err := parser.Parse(bytes.NewReader(data))
 	if err != nil {
-		return nil, err
+		return f, err
 	}
-	f := &File{Data: data, Escape: parsed.EscapeToken, index: newLineIndex(data)}
+	f.Escape = parsed.EscapeToken
 	all, err := f.instructions(parsed.AST.Children)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	for _, in := range all {
 		if err := f.add(in); err != nil {
-			return nil, err
+			return f, err
 		}
 	}
 	if len(f.Stages) == 0 {
-		return nil, errors.New("dockerfile contains no stages to build")
+		return f, errors.New("dockerfile contains no stages to build")
 	}
 	return f, nil
 }
@@ -75,7 +80,7 @@ func Parse(data []byte) (*File, error) {
 func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
 	join := newJoiner(f.index, f.Escape)
 	all := make([]*Instruction, 0, len(nodes))
-	behind := 0
+	behind := f.header
 	for _, node := range nodes {
 		in := &Instruction{file: f, Node: node, StartLine: node.StartLine, EndLine: node.EndLine, leadStart: behind}
 		_, in.start = f.index.line(node.StartLine)
@@ -91,10 +96,12 @@ func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
 			_, in.heredocs = f.index.line(next)
 		}
 		if err := in.readComments(); err != nil {
+			f.Extended = true
 			return nil, err
 		}
 		in.Line = in.logical.text
 		if err := in.scan(); err != nil {
+			f.Extended = true
 			return nil, in.Locate(err)
 		}
 		if in.Changed() {
@@ -105,7 +112,11 @@ func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
 		}
 		all = append(all, in)
 	}
-	return all, f.trailingComments(behind)
+	if err := f.trailingComments(behind); err != nil {
+		f.Extended = true
+		return nil, err
+	}
+	return all, nil
 }
 
 // reparse makes the instruction's node from its plain form.
@@ -173,6 +184,27 @@ func (in *Instruction) Errorf(span Span, format string, args ...any) error {
 	return in.Error(span, fmt.Errorf(format, args...))
 }
 
-// Global returns the file's text before the first FROM and what stands above
-// that.
-func (f *File) Global() string { return string(f.Data[:f.Stages[0].From.leadStart]) }
+// Header returns the lines of the file's directives, such as # escape=.
+func (f *File) Header() string { return string(f.Data[:f.header]) }
+
+// directives returns where the parser directives at the top of data end; a byte
+// order mark counts as one.
+func directives(data []byte) int {
+	var (
+		parse parser.DirectiveParser
+		end   int
+	)
+	if bytes.HasPrefix(data, []byte(byteOrderMark)) {
+		end = len(byteOrderMark)
+	}
+	for line := range bytes.Lines(data[end:]) {
+		trimmed := bytes.TrimLeftFunc(bytes.TrimRight(line, "\r\n"), unicode.IsSpace)
+		if d, err := parse.ParseLine(trimmed); d == nil || err != nil {
+			break
+		}
+		end += len(line)
+	}
+	return end
+}
+
+const byteOrderMark = "\ufeff"

@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -18,7 +19,8 @@ type Instruction struct {
 	// Line is the logical line: continuation lines joined, the flags of
 	// comments above added. Spans are offsets in it.
 	Line string
-	// References are those of the instruction in the order of the text.
+	// References are those of the instruction in the order of the text, plain
+	// names included.
 	References []*Reference
 	// Command is upstream's view of the instruction, each reference replaced
 	// by its target: an instructions.Command, *instructions.Stage or, before
@@ -26,6 +28,8 @@ type Instruction struct {
 	Command any
 	// Node is what Command was made of.
 	Node *parser.Node
+	// Arguments is where the words behind the flags start in Line.
+	Arguments int
 	// StartLine and EndLine are its first and last line, heredocs included,
 	// counted from 1.
 	StartLine, EndLine int
@@ -40,17 +44,21 @@ type Instruction struct {
 }
 
 // Lead returns the comments and blank lines above the instruction.
-func (in *Instruction) Lead() string { return string(in.file.Data[in.leadStart:in.start]) }
+func (in *Instruction) Lead() string {
+	return string(in.file.Data[in.leadStart:max(in.start, in.leadStart)])
+}
 
 // Text returns the instruction as it stands in the file, heredocs included.
-func (in *Instruction) Text() string { return string(in.file.Data[in.start:in.end]) }
+func (in *Instruction) Text() string { return string(in.file.Data[max(in.start, in.leadStart):in.end]) }
 
 // Heredocs returns the bodies of the heredocs with their end words.
 func (in *Instruction) Heredocs() string { return string(in.file.Data[in.heredocs:in.end]) }
 
 // Changed reports whether the instruction cannot stand as it is in a plain
 // Dockerfile.
-func (in *Instruction) Changed() bool { return in.flagged || len(in.References) > 0 }
+func (in *Instruction) Changed() bool {
+	return in.flagged || slices.ContainsFunc(in.References, (*Reference).Extends)
+}
 
 // Edit replaces a span of a logical line.
 type Edit struct {
@@ -110,14 +118,14 @@ func (in *Instruction) scan() error {
 		}
 		in.References = append(in.References, ref...)
 	}
+	in.Arguments = s.pos
 	if in.Keyword == command.From && s.pos < len(s.line) {
 		ref, err := s.reference(isSpace)
 		if err != nil {
 			return err
 		}
-		if ref.Call {
-			in.References = append(in.References, ref)
-		}
+		ref.Base = true
+		in.References = append(in.References, ref)
 	}
 	return nil
 }
@@ -136,8 +144,7 @@ func (s *scanner) skipSpaces() {
 	s.pos = len(s.line) - len(strings.TrimLeftFunc(rest, unicode.IsSpace))
 }
 
-// flag reads one flag and returns the references in its value that plain
-// Dockerfiles do not have: calls and variables.
+// flag reads one flag and returns the references in its value.
 func (s *scanner) flag(keyword string) ([]*Reference, error) {
 	name := s.line[s.pos:]
 	if i := strings.IndexFunc(name, func(r rune) bool { return r == '=' || unicode.IsSpace(r) }); i >= 0 {
@@ -196,9 +203,6 @@ func (s *scanner) fromFlag() ([]*Reference, error) {
 		return nil, err
 	}
 	s.skipFlag()
-	if !ref.extends() {
-		return nil, nil
-	}
 	return []*Reference{ref}, nil
 }
 
@@ -217,9 +221,8 @@ func (s *scanner) mountFlag() ([]*Reference, error) {
 			if err != nil {
 				return nil, err
 			}
-			if ref.extends() {
-				refs = append(refs, ref)
-			}
+			ref.Mount = true
+			refs = append(refs, ref)
 			continue
 		}
 		switch {
@@ -243,8 +246,9 @@ func (s *scanner) mountFlag() ([]*Reference, error) {
 	return refs, nil
 }
 
-// extends reports whether the reference is more than a name.
-func (r *Reference) extends() bool { return r.Call || strings.Contains(r.Target, "$") }
+// Extends reports whether the reference is more than a plain Dockerfile allows
+// at its place.
+func (r *Reference) Extends() bool { return r.Call || !r.Base && strings.Contains(r.Target, "$") }
 
 // erase returns the logical line as a plain Dockerfile has it: each reference
 // replaced by a name.
@@ -252,7 +256,7 @@ func (in *Instruction) erase() string {
 	edits := make([]Edit, 0, len(in.References))
 	for _, ref := range in.References {
 		name := ref.Target
-		if in.Keyword != command.From && strings.Contains(name, "$") {
+		if !ref.Base && strings.Contains(name, "$") {
 			name = "scratch"
 		}
 		edits = append(edits, Edit{ref.Span, name})
@@ -264,4 +268,14 @@ func (in *Instruction) erase() string {
 func (in *Instruction) Stage() *instructions.Stage {
 	st, _ := in.Command.(*instructions.Stage)
 	return st
+}
+
+// LastWord returns the span of the line's last word, the destination of a COPY;
+// in JSON form that of the whole list.
+func (in *Instruction) LastWord() Span {
+	line := strings.TrimRightFunc(in.Line, unicode.IsSpace)
+	if in.Node.Attributes["json"] {
+		return Span{strings.LastIndexByte(line, '['), len(line)}
+	}
+	return Span{strings.LastIndexFunc(line, unicode.IsSpace) + 1, len(line)}
 }

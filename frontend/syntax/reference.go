@@ -23,6 +23,8 @@ type Reference struct {
 	Span, TargetSpan Span
 	// Text is the reference as written.
 	Text string
+	// Base is set for that of a FROM, Mount for that of a RUN --mount.
+	Base, Mount bool
 }
 
 // Binding binds one ARG of a call.
@@ -99,7 +101,9 @@ type scanner struct {
 	escape rune
 }
 
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r' || c == '\n' }
+func isSpace(c byte) bool {
+	return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r' || c == '\n'
+}
 
 func isNameByte(c byte) bool {
 	return c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
@@ -332,4 +336,17 @@ func (s *scanner) quoted(quote byte) error {
 	}
 	s.pos = len(s.line)
 	return errorAt(start, len(s.line), "the value has no closing %c", quote)
+}
+
+// Within moves all that the reference says of its place to span: it came out of
+// a variable that stands there.
+func (r *Reference) Within(span Span) {
+	r.Span, r.TargetSpan = span, span
+	for i := range r.Bindings {
+		b := &r.Bindings[i]
+		b.Span, b.NameSpan = span, span
+		for j := range b.Values {
+			b.Values[j].Span = span
+		}
+	}
 }

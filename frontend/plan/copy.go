@@ -1,0 +1,119 @@
+package plan
+
+import (
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+)
+
+// All yields the edges of the instance, that of its FROM first.
+func (i *Instance) All() iter.Seq[Edge] {
+	return func(yield func(Edge) bool) {
+		if !yield(i.Base) {
+			return
+		}
+		for _, in := range i.Stage.Instructions {
+			for _, ref := range in.References {
+				for _, e := range i.Edges[ref] {
+					if !yield(e) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// copyOf returns the arguments of a COPY for one call: the names that the call
+// binds are replaced by its values, all else waits for the build.
+func (p *planner) copyOf(in *syntax.Instruction, c *call) (*Copy, error) {
+	if len(c.values) == 0 {
+		return nil, nil
+	}
+	words := arguments(in.Node)
+	bound := boundNames{c: c, escape: string(p.file.Escape)}
+	lex := shell.NewLex(p.file.Escape)
+	lex.RawQuotes, lex.RawEscapes, lex.SkipUnsetEnv = true, true, true
+	out := &Copy{JSON: in.Node.Attributes["json"]}
+	changed := false
+	for _, word := range words {
+		text, _, err := lex.ProcessWord(word, bound)
+		if err != nil {
+			return nil, in.Locate(err)
+		}
+		changed = changed || text != word
+		out.JSON = out.JSON || strings.ContainsAny(text, " \t\v\f\r")
+		out.Words = append(out.Words, text)
+	}
+	if !changed {
+		return nil, nil
+	}
+	return out, nil
+}
+
+// arguments returns the words behind the flags of a COPY.
+func arguments(node *parser.Node) []string {
+	for len(node.Children) == 0 && node.Next != nil && len(node.Next.Children) > 0 {
+		node = node.Next.Children[0] // ONBUILD
+	}
+	var words []string
+	for n := node.Next; n != nil; n = n.Next {
+		words = append(words, n.Value)
+	}
+	return words
+}
+
+// boundNames are the names that a COPY takes from its call, their values
+// escaped so that they stand for themselves in a word.
+type boundNames struct {
+	c      *call
+	escape string
+}
+
+// Get implements shell.EnvGetter.
+func (b boundNames) Get(name string) (string, bool) {
+	v, ok := b.c.values[name]
+	if !ok && b.c.platform != nil && slices.Contains(platformNames[:], name) {
+		platform := b.c.platform
+		v, ok = map[string]string{
+			"TARGETOS": platform.OS, "TARGETOSVERSION": platform.OSVersion,
+			"TARGETARCH": platform.Architecture, "TARGETVARIANT": platform.Variant,
+		}[name], true
+	}
+	return strings.NewReplacer(b.escape, b.escape+b.escape, "$", b.escape+"$", `"`, b.escape+`"`, "'", b.escape+"'").Replace(v), ok
+}
+
+// Keys implements shell.EnvGetter; nothing asks for them.
+func (b boundNames) Keys() []string { return nil }
+
+// refuseCollisions refuses calls of one COPY that write the same file.
+func (p *planner) refuseCollisions(in *syntax.Instruction, edges []Edge) error {
+	if len(edges) < 2 {
+		return nil
+	}
+	cmd, ok := in.Command.(*instructions.CopyCommand)
+	if !ok {
+		return nil
+	}
+	first := map[string]string{}
+	for _, e := range edges {
+		dest := cmd.DestPath
+		if e.Copy != nil {
+			dest = e.Copy.Words[len(e.Copy.Words)-1]
+		}
+		if strings.HasSuffix(dest, "/") {
+			continue
+		}
+		if other, taken := first[dest]; taken {
+			return in.Errorf(in.LastWord(), "%s and %s both write %s: name what differs in the destination, or end it in / for a directory", other, e.Call, dest)
+		}
+		first[dest] = e.Call
+	}
+	return nil
+}

@@ -1,0 +1,225 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+)
+
+// targetPlatform is the name that rebinds the platform of a call.
+const targetPlatform = "TARGETPLATFORM"
+
+// PlatformInput stands for the platform itself among the inputs that an
+// instance reads: what a FROM without --platform takes.
+const PlatformInput = "\x00platform"
+
+// targetStage is the predefined ARG that names the build's target.
+const targetStage = "TARGETSTAGE"
+
+// platformNames are the ARGs that follow TARGETPLATFORM.
+var platformNames = [...]string{targetPlatform, "TARGETOS", "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT"}
+
+// Environment is the values of one sub-build: a build of the file with some
+// build args and a platform.
+type Environment struct {
+	// Args are the build args, bindings included.
+	Args map[string]string
+	// Platform is what the sub-build is built for.
+	Platform ocispecs.Platform
+	// Bound are the bindings in force, those of outer calls included.
+	Bound map[string]string
+
+	// Stage is the target of the sub-build, the value of TARGETSTAGE.
+	Stage string
+
+	eval     *evaluator
+	defaults map[string]string
+	globals  map[string]value
+}
+
+// value is a static value with the inputs that it was made of.
+type value struct {
+	text string
+	set  bool
+	deps []string
+}
+
+// Global returns the value that name has before the first FROM.
+func (e *Environment) Global(name string) (string, bool) {
+	v := e.globals[name]
+	return v.text, v.set
+}
+
+// Without returns e without some build args, for another target.
+func (e *Environment) Without(names map[string]struct{}, stage string) (*Environment, error) {
+	args := maps.Clone(e.Args)
+	for name := range names {
+		delete(args, name)
+	}
+	return e.eval.newEnvironment(args, e.Bound, e.Platform, stage)
+}
+
+// Expand expands the global names in a word.
+func (e *Environment) Expand(word string) (string, error) {
+	text, _, err := e.eval.lex.ProcessWord(word, &tracker{lookup: func(name string) value { return e.globals[name] }})
+	return text, err
+}
+
+// Explicit reports whether the sub-build was asked for a platform by a call.
+func (e *Environment) Explicit() bool {
+	_, ok := e.Bound[targetPlatform]
+	return ok
+}
+
+// Same reports whether an input has the same value in both.
+func (e *Environment) Same(other *Environment, input string) bool {
+	return e.input(input) == other.input(input)
+}
+
+// input returns the value of an input: a build arg, or what stands for it.
+func (e *Environment) input(name string) string {
+	if name == PlatformInput {
+		return platforms.FormatAll(e.Platform)
+	}
+	if v, ok := e.Args[name]; ok {
+		return v
+	}
+	if v, ok := e.defaults[name]; ok {
+		return v
+	}
+	return "\x00" // no value, which no build arg can be
+}
+
+// signature returns the values of names, one after the other.
+func (e *Environment) signature(names []string) string {
+	var out strings.Builder
+	for _, name := range names {
+		out.WriteString(e.input(name))
+		out.WriteByte('\x01')
+	}
+	return out.String()
+}
+
+// evaluator evaluates the global part of a file. It is not safe for concurrent
+// use.
+type evaluator struct {
+	file  *syntax.File
+	build ocispecs.Platform
+	lex   *shell.Lex
+}
+
+// newEnvironment evaluates the global ARGs under args.
+func (p *evaluator) newEnvironment(args, bound map[string]string, platform ocispecs.Platform, stage string) (*Environment, error) {
+	if stage == "" {
+		stage = "default"
+	}
+	e := &Environment{Args: args, Bound: bound, Platform: platform, Stage: stage, eval: p, globals: make(map[string]value)}
+	build := p.build
+	e.defaults = map[string]string{
+		"BUILDPLATFORM":   platforms.Format(build),
+		"BUILDOS":         build.OS,
+		"BUILDOSVERSION":  build.OSVersion,
+		"BUILDARCH":       build.Architecture,
+		"BUILDVARIANT":    build.Variant,
+		targetPlatform:    platforms.FormatAll(platform),
+		"TARGETOS":        platform.OS,
+		"TARGETOSVERSION": platform.OSVersion,
+		"TARGETARCH":      platform.Architecture,
+		"TARGETVARIANT":   platform.Variant,
+		targetStage:       stage,
+	}
+	for name := range e.defaults {
+		e.globals[name] = value{e.input(name), true, []string{name}}
+	}
+	for _, in := range p.file.Args {
+		for _, arg := range in.Command.(*instructions.ArgCommand).Args {
+			v, err := p.globalArg(e, arg)
+			if err != nil {
+				return nil, parser.WithLocation(err, in.Location())
+			}
+			e.globals[arg.Key] = v
+		}
+	}
+	return e, nil
+}
+
+// globalArg evaluates one ARG before the first FROM, as upstream does: a build
+// arg wins over the default, and a name without either keeps what it had.
+func (p *evaluator) globalArg(e *Environment, arg instructions.KeyValuePairOptional) (value, error) {
+	deps := []string{arg.Key}
+	if v, ok := e.Args[arg.Key]; ok {
+		return value{v, true, deps}, nil
+	}
+	if arg.Value == nil {
+		v := e.globals[arg.Key]
+		v.deps = merge(v.deps, deps)
+		return v, nil
+	}
+	seen := tracker{lookup: func(name string) value { return e.globals[name] }}
+	text, _, err := p.lex.ProcessWord(*arg.Value, &seen)
+	return value{text, true, merge(deps, seen.deps)}, err
+}
+
+// with returns the environment of a call in e: its build args with bindings
+// added, for platform when that is not nil.
+func (p *evaluator) with(e *Environment, bindings map[string]string, platform *ocispecs.Platform, stage string) (*Environment, error) {
+	args, bound := maps.Clone(e.Args), maps.Clone(e.Bound)
+	if args == nil {
+		args = map[string]string{}
+	}
+	if bound == nil {
+		bound = map[string]string{}
+	}
+	for name, v := range bindings {
+		if name != targetPlatform {
+			args[name] = v
+		}
+		bound[name] = v
+	}
+	to := e.Platform
+	if platform != nil {
+		to = *platform
+		delete(args, targetPlatform)
+	}
+	return p.newEnvironment(args, bound, to, stage)
+}
+
+// tracker is an environment that notes what is looked up in it.
+type tracker struct {
+	lookup  func(string) value
+	deps    []string
+	unknown []string
+}
+
+var _ shell.EnvGetter = (*tracker)(nil)
+
+// Get implements shell.EnvGetter.
+func (t *tracker) Get(name string) (string, bool) {
+	v := t.lookup(name)
+	if !v.set && v.deps == nil {
+		t.unknown = append(t.unknown, name)
+	}
+	t.deps = merge(t.deps, v.deps)
+	return v.text, v.set
+}
+
+// Keys implements shell.EnvGetter; nothing here asks for them.
+func (t *tracker) Keys() []string { return nil }
+
+// merge returns the names of both lists, each once.
+func merge(a, b []string) []string {
+	for _, name := range b {
+		if !slices.Contains(a, name) {
+			a = append(slices.Clip(a), name)
+		}
+	}
+	return a
+}

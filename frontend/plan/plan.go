@@ -1,0 +1,216 @@
+// Package plan decides everything static about a build: which instances of
+// stages exist, what each is built from and copies from. An instance is a
+// stage under the values that its text depends on, so two calls that differ in
+// nothing a stage reads are one instance. The package knows no LLB.
+package plan
+
+import (
+	"fmt"
+
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+)
+
+// The limits of a build (LANGUAGE.md, section 13).
+const (
+	// MaxDepth is how deep calls nest.
+	MaxDepth = 64
+	// MaxInstances is how many instances a build has.
+	MaxInstances = 10_000
+	// MaxCalls is how many calls come out of one set.
+	MaxCalls = 10_000
+)
+
+// Options are what a build's plan depends on beside the file.
+type Options struct {
+	// Target is the stage or call to build; empty for the last stage.
+	Target    string
+	BuildArgs map[string]string
+	// BuildPlatform is that of the worker.
+	BuildPlatform ocispecs.Platform
+	// TargetPlatform is that to build for; nil when the build asks for none.
+	TargetPlatform *ocispecs.Platform
+	// Requested are all platforms that the build asks for.
+	Requested []ocispecs.Platform
+	// HasContext reports whether the build replaces a stage by a named
+	// context.
+	HasContext func(name string, platform ocispecs.Platform) bool
+	// AllStages plans every stage, not only what the target needs.
+	AllStages bool
+}
+
+// Plan is the static graph of a build for one platform.
+type Plan struct {
+	File *syntax.File
+	// Root is the instance that the build exports.
+	Root *Instance
+	// Instances are all instances, each behind those it needs.
+	Instances []*Instance
+	// Kept are instances that the root may not need: every stage under
+	// Options.AllStages, else those that are plain to the last reference,
+	// for a base image may name them in a trigger.
+	Kept     []*Instance
+	Warnings []syntax.Warning
+}
+
+// Instance is one stage built under one set of values.
+type Instance struct {
+	// ID counts the instances from 0.
+	ID    int
+	Stage *syntax.Stage
+	// Name is how a user would write it: build(PKG=./cmd/api).
+	Name string
+	// Env is the sub-build that it stands in; other sub-builds may share it.
+	Env *Environment
+	// Base is what the stage is built FROM.
+	Base Edge
+	// Edges are what each other reference of the stage stands for: one edge,
+	// or one for each call of a set.
+	Edges map[*syntax.Reference][]Edge
+	// Replaced is set when a named context stands for the stage.
+	Replaced bool
+
+	// Reads are the inputs, by name, that the instance and all it needs
+	// depend on.
+	Reads []string
+	scope *scope
+}
+
+// Edge is one meaning of a reference.
+type Edge struct {
+	// To is the instance; nil for an image, a context or scratch.
+	To *Instance
+	// Name is that of an image or context.
+	Name string
+	// Sealed says that To is a build of its own: only its filesystem and
+	// config come out.
+	Sealed bool
+	// Call is the reference with its values filled in.
+	Call string
+	// Copy is what a COPY from a call copies: there, names that the call
+	// binds stand for its values. Nil when the text needs no change.
+	Copy *Copy
+}
+
+// Copy is the arguments of a COPY.
+type Copy struct {
+	Words []string
+	JSON  bool
+}
+
+// New plans the build of file. Errors are located (parser.LocationError).
+func New(file *syntax.File, opt Options) (*Plan, error) {
+	p := newPlanner(file, opt)
+	if err := p.plan(); err != nil {
+		return nil, err
+	}
+	return p.out, nil
+}
+
+// plan finds the root and what it needs.
+func (p *planner) plan() error {
+	ref, stage, err := p.target()
+	if err != nil {
+		return err
+	}
+	env, err := p.rootEnvironment(stage)
+	if err != nil {
+		return err
+	}
+	if ref != nil {
+		if p.out.Root, err = p.callTarget(ref, stage, env); err != nil {
+			return err
+		}
+	}
+	for _, stage := range p.file.Stages {
+		if p.plain(stage) || p.opt.AllStages {
+			p.tryStage(stage, env)
+		}
+	}
+	if p.out.Root == nil {
+		if p.out.Root, err = p.instance(stage, env); err != nil {
+			return err
+		}
+	}
+	for _, stage := range p.file.Stages {
+		// a stage that some call completes need not stand on its own
+		if err := p.failed[stage]; err != nil && len(p.known[stage]) == 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// tryStage plans a stage that the target may not need.
+func (p *planner) tryStage(stage *syntax.Stage, env *Environment) {
+	before := len(p.out.Instances)
+	inst, err := p.instance(stage, env)
+	if err != nil {
+		p.forget(before)
+		p.failed[stage] = err
+		return
+	}
+	p.out.Kept = append(p.out.Kept, inst)
+}
+
+// target returns the stage that the build asks for, with the reference when it
+// is a call.
+func (p *planner) target() (*syntax.Reference, *syntax.Stage, error) {
+	if p.opt.Target == "" {
+		return nil, p.file.Stages[len(p.file.Stages)-1], nil
+	}
+	ref, err := syntax.ParseReference(p.opt.Target)
+	if err != nil {
+		return nil, nil, fmt.Errorf("target %q: %w", p.opt.Target, err)
+	}
+	stage := p.byName(ref.Target)
+	if stage == nil {
+		return nil, nil, p.suggestStage(fmt.Errorf("target stage %q could not be found", ref.Target), ref.Target)
+	}
+	if !ref.Call {
+		ref = nil
+	}
+	return ref, stage, nil
+}
+
+// callTarget plans a target that is a call.
+func (p *planner) callTarget(ref *syntax.Reference, stage *syntax.Stage, env *Environment) (*Instance, error) {
+	at := place{reference: ref, target: p.opt.Target}
+	calls, err := p.calls(at, env, newScope(env))
+	if err != nil {
+		return nil, err
+	}
+	inst, _, err := p.call(at, stage, calls[0])
+	return inst, err
+}
+
+// place is where a reference stands: in an instruction, or in the target that
+// a client gave.
+type place struct {
+	in        *syntax.Instruction
+	reference *syntax.Reference
+	target    string
+}
+
+// error returns err as a mistake at span.
+func (at place) error(span syntax.Span, err error) error {
+	if at.in == nil {
+		return fmt.Errorf("target %q, column %d: %w", at.target, span.Start+1, err)
+	}
+	return at.in.Error(span, err)
+}
+
+func (at place) errorf(span syntax.Span, format string, args ...any) error {
+	return at.error(span, fmt.Errorf(format, args...))
+}
+
+// chain adds the call at this place to an error inside of what it calls.
+func (at place) chain(err error, call string) error {
+	if at.in == nil {
+		return fmt.Errorf("%w\nin %s, the target", err, call)
+	}
+	err = fmt.Errorf("%w\nin %s, called on line %d", err, call, at.in.Ranges(at.reference.Span)[0].Start.Line)
+	return parser.WithLocation(err, at.in.Ranges(at.reference.Span))
+}

@@ -1,0 +1,329 @@
+package llbgen
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
+)
+
+// build converts the units of one plan. A unit that another one is built FROM
+// is converted when upstream's converter asks for its image config.
+type build struct {
+	opt   dockerfile2llb.ConvertOpt
+	names *names
+	units map[string]*pending // by the image that stands for the unit
+	main  *pending
+	seen  warnings
+}
+
+// pending is a unit and what became of it.
+type pending struct {
+	*unit
+	once sync.Once
+	out  *converted
+	err  error
+}
+
+// converted is a unit as LLB.
+type converted struct {
+	def    *llb.Definition
+	result *dockerfile2llb.Result
+}
+
+// newBuild lowers all units of p.
+func newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, bake bool) (*build, error) {
+	b := &build{opt: opt, names: newNames(p), units: map[string]*pending{}}
+	for _, u := range units(p, opt.TargetPlatform) {
+		var err error
+		if u.lowered, err = u.lower(p, b.names, bake); err != nil {
+			return nil, err
+		}
+		unit := &pending{unit: u}
+		if b.main == nil {
+			b.main = unit
+		}
+		b.units[b.names.image(u.root)] = unit
+	}
+	b.seen.warn = opt.Warn
+	for _, w := range p.Warnings {
+		b.seen.add(w.Rule.Name, w.Rule.Description, w.Rule.URL, w.Message, w.Location)
+	}
+	return b, nil
+}
+
+// options returns the converter's options for a unit.
+func (b *build) options(u *unit) dockerfile2llb.ConvertOpt {
+	opt := b.opt
+	opt.BuildArgs = maps.Clone(u.lowered.args) // the converter writes to it
+	opt.Target = u.lowered.target
+	opt.TargetPlatform = u.platform
+	opt.MetaResolver = sealedResolver{b, b.opt.MetaResolver}
+	if b.opt.Warn != nil {
+		opt.Warn = b.warnFor(u)
+	}
+	return opt
+}
+
+// image converts the build's target and joins it with all that it needs.
+func (b *build) image(ctx context.Context) (*Image, error) {
+	out, err := b.convert(ctx, b.main)
+	if err != nil {
+		return nil, err
+	}
+	img := &Image{Definition: out.def, Result: out.result}
+	img.Result.BaseImage = b.baseOf(b.main)
+	if len(b.units) == 1 {
+		img.Result.SBOM.Extras = b.shownKeys(img.Result.SBOM.Extras)
+		return img, nil
+	}
+	if img.Definition, err = b.link(out.def); err != nil || b.opt.Client.SBOM == nil {
+		return img, err
+	}
+	return img, b.scans(ctx, img)
+}
+
+// shownKeys gives the stages to scan for an SBOM the names of the file.
+func (b *build) shownKeys(extras map[string]llb.State) map[string]llb.State {
+	out := make(map[string]llb.State, len(extras))
+	for name, st := range extras {
+		out[b.names.show(name)] = st
+	}
+	return out
+}
+
+// scans replaces the states to scan for an SBOM by those of the joined
+// definition, and adds what other units scan.
+func (b *build) scans(ctx context.Context, img *Image) error {
+	core, err := stateOf(img.Definition)
+	if err != nil {
+		return err
+	}
+	all := &dockerfile2llb.SBOMTargets{Core: core, Extras: map[string]llb.State{}}
+	for _, u := range b.units {
+		if u.out == nil {
+			continue
+		}
+		for name, st := range u.out.result.SBOM.Extras {
+			def, err := st.Marshal(ctx)
+			if err != nil {
+				return fmt.Errorf("failed to marshal LLB definition: %w", err)
+			}
+			b.describe(u.unit, def)
+			if def, err = b.link(def); err != nil {
+				return err
+			}
+			if all.Extras[b.names.show(name)], err = stateOf(def); err != nil {
+				return err
+			}
+		}
+		img.Result.IsIgnoreCache = img.Result.IsIgnoreCache || u.out.result.IsIgnoreCache
+	}
+	img.Result.SBOM = all
+	return nil
+}
+
+func stateOf(def *llb.Definition) (llb.State, error) {
+	if len(def.Def) == 0 {
+		return llb.Scratch(), nil
+	}
+	op, err := llb.NewDefinitionOp(def.ToPB())
+	if err != nil {
+		return llb.State{}, fmt.Errorf("failed to read LLB: %w", err)
+	}
+	return llb.NewState(op), nil
+}
+
+// baseOf returns the config of the image that a unit is built FROM in the end:
+// to upstream's converter the unit below looks like one.
+func (b *build) baseOf(u *pending) *dockerspec.DockerOCIImage {
+	inst := u.root
+	for inst.Base.To != nil && !inst.Base.Sealed {
+		inst = inst.Base.To
+	}
+	if inst.Base.Sealed && !inst.Replaced {
+		if next := b.units[b.names.image(inst.Base.To)]; next.out != nil {
+			return b.baseOf(next)
+		}
+	}
+	return u.out.result.BaseImage
+}
+
+// convert converts a unit, once.
+func (b *build) convert(ctx context.Context, u *pending) (*converted, error) {
+	u.once.Do(func() {
+		u.out, u.err = b.convertUnit(ctx, u.unit)
+	})
+	return u.out, u.err
+}
+
+func (b *build) convertUnit(ctx context.Context, u *unit) (*converted, error) {
+	res, err := dockerfile2llb.Dockerfile2LLB(ctx, u.lowered.text, b.options(u))
+	if err != nil {
+		return nil, b.explain(u, err)
+	}
+	def, err := res.State.Marshal(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+	}
+	b.describe(u, def)
+	for i, trigger := range res.Image.Config.OnBuild {
+		res.Image.Config.OnBuild[i] = b.names.show(trigger)
+	}
+	return &converted{def, res}, nil
+}
+
+// describe puts the names and lines of the file into what a user sees of def.
+func (b *build) describe(u *unit, def *llb.Definition) {
+	for dgst, meta := range def.Metadata {
+		shown := make(map[string]string, len(meta.Description))
+		for key, text := range meta.Description {
+			if from, ok := u.lowered.froms[text]; ok {
+				shown[key] = from
+				continue
+			}
+			shown[key] = b.names.show(text)
+			meta.IgnoreCache = meta.IgnoreCache || shown[key] != text && b.ignoreCache(text)
+		}
+		if len(shown) > 0 {
+			meta.Description = shown
+		}
+		if group := meta.ProgressGroup; group != nil {
+			group = group.CloneVT()
+			group.Name = b.names.show(group.Name)
+			meta.ProgressGroup = group
+		}
+		def.Metadata[dgst] = meta
+	}
+	if def.Source == nil {
+		return
+	}
+	for _, list := range def.Source.Locations {
+		for _, location := range list.Locations {
+			location.Ranges = u.lowered.locatePB(location.Ranges)
+		}
+	}
+}
+
+// ignoreCache reports whether the build wants the stage of which a vertex with
+// this name is part to be built anew. Upstream knows the stage by another name.
+func (b *build) ignoreCache(vertex string) bool {
+	stage, instruction, ok := strings.Cut(vertex, "] ")
+	if !ok || !slices.ContainsFunc([]string{"RUN", "COPY", "ADD", "LINK"}, func(word string) bool { return strings.HasPrefix(instruction, word) }) {
+		return false
+	}
+	number, ok := b.names.find(stage)
+	inst := b.names.instances[number]
+	return ok && inst != nil && inst.Stage.Name != "" && b.opt.Client != nil && b.opt.Client.IsNoCache(inst.Stage.Name)
+}
+
+// explain puts the names and lines of the file into an error of the converter.
+func (b *build) explain(u *unit, err error) error {
+	var located *parser.LocationError
+	if errors.As(err, &located) && !u.explained(located) {
+		for i, ranges := range located.Locations {
+			located.Locations[i] = u.lowered.locate(ranges)
+		}
+	}
+	if shown := b.names.show(err.Error()); shown != err.Error() {
+		return &shownError{shown, err}
+	}
+	return err
+}
+
+// explained reports whether an error comes from another unit, which has put its
+// places right.
+func (u *unit) explained(err error) bool {
+	var other *unitError
+	return errors.As(err, &other)
+}
+
+// unitError marks an error of a unit that another one needs.
+type unitError struct{ error }
+
+func (e *unitError) Unwrap() error { return e.error }
+
+// shownError is an error in the words of the file.
+type shownError struct {
+	text string
+	err  error
+}
+
+func (e *shownError) Error() string { return e.text }
+func (e *shownError) Unwrap() error { return e.err }
+
+// sealedResolver answers for the images that stand for units.
+type sealedResolver struct {
+	build *build
+	next  llb.ImageMetaResolver
+}
+
+// ResolveImageConfig converts the unit that ref stands for.
+func (r sealedResolver) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+	name, ok := strings.CutSuffix(ref, ":latest")
+	u := r.build.units[name]
+	if !ok || u == nil {
+		return r.next.ResolveImageConfig(ctx, ref, opt)
+	}
+	out, err := r.build.convert(ctx, u)
+	if err != nil {
+		return "", "", nil, &unitError{err}
+	}
+	dt, err := json.Marshal(out.result.Image)
+	return ref, "", dt, err
+}
+
+// warnings drops warnings that were given before: instances repeat those of
+// their stage.
+type warnings struct {
+	mu   sync.Mutex
+	warn linter.LintWarnFunc
+	seen map[string]struct{}
+}
+
+func (w *warnings) add(rule, description, url, msg string, location []parser.Range) {
+	if w.warn == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := fmt.Sprint(rule, "\x00", msg, "\x00", location)
+	if _, ok := w.seen[key]; ok {
+		return
+	}
+	if w.seen == nil {
+		w.seen = map[string]struct{}{}
+	}
+	w.seen[key] = struct{}{}
+	w.warn(rule, description, url, msg, location)
+}
+
+// warnFor returns a lint callback for a unit's text. It drops what only the
+// lowering brought about.
+func (b *build) warnFor(u *unit) linter.LintWarnFunc {
+	return func(rule, description, url, msg string, location []parser.Range) {
+		if strings.Contains(msg, sealedHost) {
+			return
+		}
+		if len(location) > 0 && (rule == linter.RuleFromPlatformFlagConstDisallowed.Name || rule == linter.RuleRedundantTargetPlatform.Name) {
+			if o, ok := u.lowered.original(location[0].Start.Line); ok && o.platform {
+				return
+			}
+		}
+		b.seen.add(rule, description, url, b.names.show(msg), u.lowered.locate(location))
+	}
+}
