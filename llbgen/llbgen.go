@@ -14,10 +14,6 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerui"
-	"github.com/moby/buildkit/frontend/subrequests/convertllb"
-	"github.com/moby/buildkit/frontend/subrequests/lint"
-	"github.com/moby/buildkit/frontend/subrequests/outline"
-	"github.com/moby/buildkit/frontend/subrequests/targets"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -33,7 +29,7 @@ type Generator struct {
 	// file is what the extensions stand in; nil for a plain Dockerfile, which
 	// upstream converts as it is.
 	file *syntax.File
-	// hints are the warnings about the spelling of a plain Dockerfile.
+	// hints are the warnings about the spelling of the file.
 	hints []syntax.Warning
 	// bake is Options.Lower.
 	bake bool
@@ -64,12 +60,14 @@ func New(bc *dockerui.Client, src *dockerui.Source, resolver llb.ImageMetaResolv
 		bake: options.Lower,
 	}
 	file, err := syntax.Parse(src.Data)
-	if !file.Extended && !strings.Contains(bc.Target, "(") && (!options.Lower || err != nil) {
-		g.hints = file.Warnings
-		return g, nil
-	}
-	if err != nil {
+	g.hints = file.Warnings
+	extended := file.Extended || strings.Contains(bc.Target, "(")
+	switch {
+	case err != nil && extended:
 		return nil, err
+	case err != nil || !extended && !options.Lower:
+		// what is wrong with a plain Dockerfile is upstream's to say
+		return g, nil //nolint:nilerr
 	}
 	g.file = file
 	// before any conversion starts: they share the map
@@ -99,8 +97,8 @@ func (i *Image) BaseConfig() *dockerspec.DockerOCIImage { return i.Result.BaseIm
 // (parser.LocationError).
 func (g *Generator) Image(ctx context.Context, platform *ocispecs.Platform, quiet bool) (*Image, error) {
 	opt := g.options(platform, quiet)
+	g.hint(opt.Warn)
 	if g.file == nil {
-		g.hint(opt.Warn)
 		res, err := dockerfile2llb.Dockerfile2LLB(ctx, g.text, opt)
 		if err != nil {
 			return nil, err
@@ -129,7 +127,7 @@ func (g *Generator) options(platform *ocispecs.Platform, quiet bool) dockerfile2
 	return opt
 }
 
-// hint gives the warnings about the spelling of a plain Dockerfile.
+// hint gives the warnings about the spelling of the file.
 func (g *Generator) hint(warn linter.LintWarnFunc) {
 	for _, w := range g.hints {
 		if warn != nil {
@@ -140,16 +138,16 @@ func (g *Generator) hint(warn linter.LintWarnFunc) {
 
 // build plans and lowers the build of an extended Dockerfile.
 func (g *Generator) build(opt dockerfile2llb.ConvertOpt) (*build, error) {
-	p, err := g.plan(opt)
+	p, err := g.planFile(g.file, opt)
 	if err != nil {
 		return nil, err
 	}
 	return newBuild(opt, p, g.bake)
 }
 
-func (g *Generator) plan(opt dockerfile2llb.ConvertOpt) (*plan.Plan, error) {
+func (g *Generator) planFile(file *syntax.File, opt dockerfile2llb.ConvertOpt) (*plan.Plan, error) {
 	bc := opt.Client
-	return plan.New(g.file, plan.Options{
+	return plan.New(file, plan.Options{
 		Target:         bc.Target,
 		BuildArgs:      opt.BuildArgs,
 		BuildPlatform:  bc.BuildPlatforms[0],
@@ -163,22 +161,14 @@ func (g *Generator) plan(opt dockerfile2llb.ConvertOpt) (*plan.Plan, error) {
 	})
 }
 
-// Outline describes the args, secrets and sockets that the target uses.
-func (g *Generator) Outline(ctx context.Context) (*outline.Outline, error) {
-	return dockerfile2llb.Dockerfile2Outline(ctx, g.text, g.opt)
-}
-
-// Targets lists the stages of the file.
-func (g *Generator) Targets(ctx context.Context) (*targets.List, error) {
-	return dockerfile2llb.ListTargets(ctx, g.text)
-}
-
-// Lint checks the target, or every stage when the build names none.
-func (g *Generator) Lint(ctx context.Context) (*lint.LintResults, error) {
-	return dockerfile2llb.DockerfileLint(ctx, g.text, g.opt)
-}
-
-// ConvertLLB gives the LLB of the target with its metadata.
-func (g *Generator) ConvertLLB(ctx context.Context) (*convertllb.Result, error) {
-	return dockerfile2llb.DockerfileConvertLLB(ctx, g.text, g.opt)
+// Plan plans the build for platform, of a plain Dockerfile too.
+func (g *Generator) Plan(platform *ocispecs.Platform) (*plan.Plan, error) {
+	file := g.file
+	if file == nil {
+		var err error
+		if file, err = syntax.Parse(g.text); err != nil {
+			return nil, err
+		}
+	}
+	return g.planFile(file, g.options(platform, true))
 }

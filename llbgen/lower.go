@@ -53,12 +53,12 @@ type lowerer struct {
 	// helpers are stages for images on platforms other than the unit's.
 	helpers map[string]string
 
-	out     strings.Builder
-	line    int
-	froms   map[string]string
+	out   strings.Builder
+	line  int
+	froms map[string]string
 	// stages counts those written, index says where each instance is.
-	stages int
-	index  map[*plan.Instance]int
+	stages  int
+	index   map[*plan.Instance]int
 	origins []origin
 }
 
@@ -131,11 +131,8 @@ func (l *lowerer) name(inst *plan.Instance) string {
 
 // foreign reports whether inst is built for another platform than the unit.
 func (l *lowerer) foreign(inst *plan.Instance) bool {
-	return !inst.Env.Same(l.unit.root.Env, platformOf)
+	return !inst.Env.Same(l.unit.root.Env, plan.PlatformInput)
 }
-
-// platformOf is the input that stands for the platform.
-const platformOf = plan.PlatformInput
 
 // write appends text, which is in, and ends its last line.
 func (l *lowerer) write(text string, in *syntax.Instruction) {
@@ -273,7 +270,7 @@ func (l *lowerer) from(inst *plan.Instance) error {
 		}
 	case e.Sealed:
 		base, platform = l.names.image(e.To), ""
-		if !e.To.Env.Same(l.unit.root.Env, platformOf) {
+		if !e.To.Env.Same(l.unit.root.Env, plan.PlatformInput) {
 			platform, added = platforms.FormatAll(e.To.Env.Platform), true
 		}
 	case e.To != nil:
@@ -311,8 +308,8 @@ func (l *lowerer) from(inst *plan.Instance) error {
 
 // instruction writes an instruction below the FROM.
 func (l *lowerer) instruction(inst *plan.Instance, in *syntax.Instruction) error {
-	if cmd, ok := in.Command.(*instructions.ArgCommand); ok {
-		if text := l.arg(inst, in, cmd); text != "" {
+	if _, ok := in.Command.(*instructions.ArgCommand); ok {
+		if text := l.arg(inst, in); text != "" {
 			l.write(text, in)
 			return nil
 		}
@@ -372,14 +369,13 @@ func (l *lowerer) edge(inst *plan.Instance, e plan.Edge) string {
 
 // arg writes an ARG whose value in inst is not what the converter would give
 // it; empty when it is.
-func (l *lowerer) arg(inst *plan.Instance, in *syntax.Instruction, cmd *instructions.ArgCommand) string {
+func (l *lowerer) arg(inst *plan.Instance, in *syntax.Instruction) string {
 	changed := false
 	words := strings.Fields(in.Line)[:1]
 	if in.OnBuild {
 		words = strings.Fields(in.Line)[:2]
 	}
-	node := in.Node
-	for _, word := range arguments(node) {
+	for _, word := range arguments(in.Node) {
 		name, _, hasDefault := strings.Cut(word, "=")
 		if v, ok := l.argValue(inst, name, hasDefault); ok {
 			word, changed = name+"="+quote(v), true

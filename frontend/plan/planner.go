@@ -52,7 +52,6 @@ type instanceGroup struct {
 // frame is an instance being planned.
 type frame struct {
 	stage *syntax.Stage
-	call  string // how it was reached
 	reads map[string]struct{}
 }
 

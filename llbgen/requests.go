@@ -1,0 +1,199 @@
+package llbgen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/frontend/subrequests/convertllb"
+	"github.com/moby/buildkit/frontend/subrequests/lint"
+	"github.com/moby/buildkit/frontend/subrequests/outline"
+	"github.com/moby/buildkit/frontend/subrequests/targets"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+)
+
+// Outline describes the args, secrets, sockets and caches that the target uses.
+// Args that a call within the target binds are none of the target's.
+func (g *Generator) Outline(ctx context.Context) (*outline.Outline, error) {
+	opt := g.options(nil, false)
+	if g.file == nil {
+		return dockerfile2llb.Dockerfile2Outline(ctx, g.text, opt)
+	}
+	b, err := g.build(opt)
+	if err != nil {
+		return nil, err
+	}
+	out := &outline.Outline{Name: b.main.root.Name, Sources: [][]byte{g.text}}
+	if doc := b.main.root.Stage.From.Stage().DocComment; doc != "" {
+		out.Description = doc
+	}
+	for _, u := range b.sorted() {
+		part, err := dockerfile2llb.Dockerfile2Outline(ctx, u.lowered.text, b.options(u.unit))
+		if err != nil {
+			return nil, b.explain(u.unit, err)
+		}
+		u.addTo(out, part, b.main.root.Reads)
+	}
+	return out, nil
+}
+
+// sorted returns the units, the build's first.
+func (b *build) sorted() []*pending {
+	out := make([]*pending, 0, len(b.units))
+	for _, u := range b.units {
+		out = append(out, u)
+	}
+	slices.SortFunc(out, func(x, y *pending) int {
+		if x == b.main || y == b.main {
+			return map[bool]int{true: -1, false: 1}[x == b.main]
+		}
+		return x.root.ID - y.root.ID
+	})
+	return out
+}
+
+// addTo adds what the unit uses to an outline, each name once.
+func (u *unit) addTo(out, part *outline.Outline, inputs []string) {
+	for _, arg := range part.Args {
+		if slices.Contains(inputs, arg.Name) && !slices.ContainsFunc(out.Args, func(a outline.Arg) bool { return a.Name == arg.Name }) {
+			arg.Location = u.location(arg.Location)
+			out.Args = append(out.Args, arg)
+		}
+	}
+	for _, s := range part.Secrets {
+		if !slices.ContainsFunc(out.Secrets, func(o outline.Secret) bool { return o.Name == s.Name }) {
+			s.Location = u.location(s.Location)
+			out.Secrets = append(out.Secrets, s)
+		}
+	}
+	for _, s := range part.SSH {
+		if !slices.ContainsFunc(out.SSH, func(o outline.SSH) bool { return o.Name == s.Name }) {
+			s.Location = u.location(s.Location)
+			out.SSH = append(out.SSH, s)
+		}
+	}
+	for _, c := range part.Cache {
+		if !slices.ContainsFunc(out.Cache, func(o outline.CacheMount) bool { return o.ID == c.ID }) {
+			c.Location = u.location(c.Location)
+			out.Cache = append(out.Cache, c)
+		}
+	}
+}
+
+func (u *unit) location(l *pb.Location) *pb.Location {
+	if l == nil {
+		return nil
+	}
+	return &pb.Location{SourceIndex: l.SourceIndex, Ranges: u.lowered.locatePB(l.Ranges)}
+}
+
+// Targets lists the stages of the file as upstream does. Stages of an extended
+// file say what they are called with too: see Parameters.
+func (g *Generator) Targets(ctx context.Context) (*targets.List, error) {
+	if g.file == nil {
+		return dockerfile2llb.ListTargets(ctx, g.text)
+	}
+	l := &targets.List{Sources: [][]byte{g.text}}
+	for i, stage := range g.file.Stages {
+		st := stage.From.Stage()
+		l.Targets = append(l.Targets, targets.Target{
+			Name:        stage.Name,
+			Description: st.DocComment,
+			Default:     i+1 == len(g.file.Stages),
+			Base:        baseText(stage),
+			Platform:    st.Platform,
+			Location:    &pb.Location{Ranges: rangesPB(stage.From.Location())},
+		})
+	}
+	return l, nil
+}
+
+// File returns the extended file; nil when it is a plain Dockerfile.
+func (g *Generator) File() *syntax.File { return g.file }
+
+func baseText(stage *syntax.Stage) string {
+	refs := stage.From.References
+	return refs[len(refs)-1].Text
+}
+
+// Lint checks the target, or every stage when the build names none. What it
+// finds in a stage it says once, however many instances the stage has.
+func (g *Generator) Lint(ctx context.Context) (*lint.LintResults, error) {
+	opt := g.options(nil, false)
+	if g.file == nil {
+		results, err := dockerfile2llb.DockerfileLint(ctx, g.text, opt)
+		if err == nil && len(g.hints) > 0 {
+			g.hint(addTo(results, results.AddSource(opt.SourceMap)))
+		}
+		return results, err
+	}
+	results := &lint.LintResults{}
+	index := results.AddSource(opt.SourceMap)
+	opt.Warn = addTo(results, index)
+	opt.AllStages = opt.Target == "" // as upstream: no target means all
+	g.hint(opt.Warn)
+	b, err := g.build(opt)
+	if err == nil {
+		_, err = b.convert(ctx, b.main)
+	}
+	if err != nil {
+		results.Error = &lint.BuildError{Message: err.Error()}
+		var located *parser.LocationError
+		if errors.As(err, &located) {
+			results.Error.Location.SourceIndex = int32(index)
+			for _, ranges := range located.Locations {
+				results.Error.Location.Ranges = append(results.Error.Location.Ranges, rangesPB(ranges)...)
+			}
+		}
+	}
+	return results, nil
+}
+
+func addTo(results *lint.LintResults, index int) func(rule, description, url, msg string, location []parser.Range) {
+	return func(rule, description, url, msg string, location []parser.Range) {
+		results.AddWarning(rule, description, url, msg, index, location)
+	}
+}
+
+func rangesPB(ranges []parser.Range) []*pb.Range {
+	out := make([]*pb.Range, 0, len(ranges))
+	for _, r := range ranges {
+		out = append(out, &pb.Range{
+			Start: &pb.Position{Line: int32(r.Start.Line), Character: int32(r.Start.Character)},
+			End:   &pb.Position{Line: int32(r.End.Line), Character: int32(r.End.Character)},
+		})
+	}
+	return out
+}
+
+// ConvertLLB gives the LLB of the target with its metadata.
+func (g *Generator) ConvertLLB(ctx context.Context) (*convertllb.Result, error) {
+	opt := g.options(nil, false)
+	if g.file == nil {
+		return dockerfile2llb.DockerfileConvertLLB(ctx, g.text, opt)
+	}
+	b, err := g.build(opt)
+	if err != nil {
+		return nil, err
+	}
+	img, err := b.image(ctx)
+	if err != nil {
+		return nil, err
+	}
+	def := img.Definition
+	res := &convertllb.Result{Def: make(map[digest.Digest]*pb.Op, len(def.Def)), Metadata: def.Metadata, Source: def.Source}
+	for _, dt := range def.Def {
+		var op pb.Op
+		if err := op.UnmarshalVT(dt); err != nil {
+			return nil, fmt.Errorf("failed to read LLB: %w", err)
+		}
+		res.Def[digest.FromBytes(dt)] = &op
+	}
+	return res, nil
+}
