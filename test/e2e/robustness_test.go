@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,10 +68,24 @@ func TestMissingDockerfile(t *testing.T) {
 // references, sizes of messages that hold the name of the frontend.
 var varying = regexp.MustCompile(`(?m)^#\d+ .*\n|^\d+\.\d+ |ref \S+::\S+|\(\d+ vs\. |(stagecraft|docker)/dockerfile:1`)
 
+// terminal are the codes that colour a text.
+var terminal = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
 // verdict is what a build says after its progress: source excerpts, warnings
-// and the error.
+// and the error. Clients list warnings in the order in which they arrive, which
+// is any, so their lines are sorted.
 func verdict(c command) string {
-	return strings.TrimSpace(varying.ReplaceAllString(c.stderr, ""))
+	text := terminal.ReplaceAllString(varying.ReplaceAllString(c.stderr, ""), "")
+	var warnings, rest []string
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, " - ") {
+			warnings = append(warnings, line)
+		} else {
+			rest = append(rest, line)
+		}
+	}
+	slices.Sort(warnings)
+	return strings.TrimSpace(strings.Join(append(rest, warnings...), ""))
 }
 
 // TestPanicReachesTheUser builds through an image whose frontend panics, in a
