@@ -160,15 +160,3 @@ func (g *Generator) planFile(file *syntax.File, opt dockerfile2llb.ConvertOpt) (
 		},
 	})
 }
-
-// Plan plans the build for platform, of a plain Dockerfile too.
-func (g *Generator) Plan(platform *ocispecs.Platform) (*plan.Plan, error) {
-	file := g.file
-	if file == nil {
-		var err error
-		if file, err = syntax.Parse(g.text); err != nil {
-			return nil, err
-		}
-	}
-	return g.planFile(file, g.options(platform, true))
-}

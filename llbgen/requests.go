@@ -14,7 +14,9 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests/targets"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -93,33 +95,27 @@ func (u *unit) location(l *pb.Location) *pb.Location {
 	return &pb.Location{SourceIndex: l.SourceIndex, Ranges: u.lowered.locatePB(l.Ranges)}
 }
 
-// Targets lists the stages of the file as upstream does. Stages of an extended
-// file say what they are called with too: see Parameters.
+// Targets lists the stages of a plain Dockerfile as upstream does.
 func (g *Generator) Targets(ctx context.Context) (*targets.List, error) {
-	if g.file == nil {
-		return dockerfile2llb.ListTargets(ctx, g.text)
-	}
-	l := &targets.List{Sources: [][]byte{g.text}}
-	for i, stage := range g.file.Stages {
-		st := stage.From.Stage()
-		l.Targets = append(l.Targets, targets.Target{
-			Name:        stage.Name,
-			Description: st.DocComment,
-			Default:     i+1 == len(g.file.Stages),
-			Base:        baseText(stage),
-			Platform:    st.Platform,
-			Location:    &pb.Location{Ranges: rangesPB(stage.From.Location())},
-		})
-	}
-	return l, nil
+	return dockerfile2llb.ListTargets(ctx, g.text)
 }
 
 // File returns the extended file; nil when it is a plain Dockerfile.
 func (g *Generator) File() *syntax.File { return g.file }
 
-func baseText(stage *syntax.Stage) string {
-	refs := stage.From.References
-	return refs[len(refs)-1].Text
+// Plan plans the build for platform, of a plain Dockerfile too. all plans every
+// stage, not only what the target needs.
+func (g *Generator) Plan(platform *ocispecs.Platform, all bool) (*plan.Plan, error) {
+	file := g.file
+	if file == nil {
+		var err error
+		if file, err = syntax.Parse(g.text); err != nil {
+			return nil, err
+		}
+	}
+	opt := g.options(platform, true)
+	opt.AllStages = all
+	return g.planFile(file, opt)
 }
 
 // Lint checks the target, or every stage when the build names none. What it

@@ -358,7 +358,7 @@ var RuleCallOfContext = &syntax.Rule{
 func (i *Instance) nameOf(written []string) string {
 	names := slices.Clone(written)
 	for _, name := range slices.Sorted(maps.Keys(i.Env.Bound)) {
-		if !slices.Contains(names, name) && i.dependsOn(name) {
+		if !slices.Contains(names, name) && i.DependsOn(name) {
 			names = append(names, name)
 		}
 	}
@@ -368,7 +368,9 @@ func (i *Instance) nameOf(written []string) string {
 	return reference(i.Stage.String(), names, i.Env.Bound)
 }
 
-func (i *Instance) dependsOn(binding string) bool {
+// DependsOn reports whether the instance is another one under another value of a
+// binding.
+func (i *Instance) DependsOn(binding string) bool {
 	if binding == targetPlatform {
 		return slices.ContainsFunc(i.Reads, func(name string) bool {
 			return name == PlatformInput || slices.Contains(platformNames[:], name)

@@ -27,6 +27,11 @@ const targetStage = "TARGETSTAGE"
 // platformNames are the ARGs that follow TARGETPLATFORM.
 var platformNames = [...]string{targetPlatform, "TARGETOS", "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT"}
 
+// Predefined reports whether every build has an ARG of this name.
+func Predefined(name string) bool {
+	return name == targetStage || slices.Contains(platformNames[:], name) || strings.HasPrefix(name, "BUILD") && slices.Contains(platformNames[:], "TARGET"+strings.TrimPrefix(name, "BUILD"))
+}
+
 // Environment is the values of one sub-build: a build of the file with some
 // build args and a platform.
 type Environment struct {

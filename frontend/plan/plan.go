@@ -82,8 +82,11 @@ type Instance struct {
 type Edge struct {
 	// To is the instance; nil for an image, a context or scratch.
 	To *Instance
-	// Name is that of an image or context.
-	Name string
+	// Name is that of an image or context, Platform what it is wanted for.
+	Name     string
+	Platform ocispecs.Platform
+	// Context tells a named context from an image.
+	Context bool
 	// Sealed says that To is a build of its own: only its filesystem and
 	// config come out.
 	Sealed bool
@@ -213,4 +216,22 @@ func (at place) chain(err error, call string) error {
 	}
 	err = fmt.Errorf("%w\nin %s, called on line %d", err, call, at.in.Ranges(at.reference.Span)[0].Start.Line)
 	return parser.WithLocation(err, at.in.Ranges(at.reference.Span))
+}
+
+// Key is equal for instances of plans of one file that are the same build,
+// whatever platform the plans are for.
+func (i *Instance) Key() string {
+	return fmt.Sprintf("%d %q %q", i.Stage.Index, i.Reads, i.Env.signature(i.Reads))
+}
+
+// Platform returns what the instance runs on: the platform of the image that
+// it is built FROM in the end.
+func (i *Instance) Platform() ocispecs.Platform {
+	switch {
+	case i.Base.To != nil:
+		return i.Base.To.Platform()
+	case i.Replaced:
+		return i.Env.Platform
+	}
+	return i.Base.Platform
 }

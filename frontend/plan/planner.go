@@ -302,8 +302,18 @@ func (p *planner) base(inst *Instance) error {
 	if platform == "" || name == scratch {
 		p.read(PlatformInput)
 	}
-	inst.Base = Edge{Name: name}
+	inst.Base = p.image(name, inst.Env)
+	if platform != "" && name != scratch {
+		if parsed, err := platforms.Parse(platform); err == nil { // else the converter says so
+			inst.Base.Platform = platforms.Normalize(parsed)
+		}
+	}
 	return nil
+}
+
+// image returns the edge to an image or a named context.
+func (p *planner) image(name string, env *Environment) Edge {
+	return Edge{Name: name, Platform: env.Platform, Context: p.opt.HasContext != nil && p.opt.HasContext(name, env.Platform)}
 }
 
 // expanded returns the call that a reference is once its variables are
@@ -383,7 +393,7 @@ func (p *planner) edges(inst *Instance, n int, in *syntax.Instruction, ref *synt
 			return nil, at.errorf(ref.TargetSpan, "invalid stage index %s", name)
 		}
 		p.read(PlatformInput)
-		return []Edge{{Name: name}}, nil
+		return []Edge{p.image(name, inst.Env)}, nil
 	}
 	if stage.Index >= inst.Stage.Index {
 		return nil, at.errorf(ref.TargetSpan, "cannot copy from stage %q, it needs to be defined before current stage %q", name, inst.Stage)

@@ -1,0 +1,167 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/subrequests/targets"
+	"github.com/moby/buildkit/solver/pb"
+
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+)
+
+// TargetsVersion is the version of Targets. Clients that know an older one
+// only print the text.
+const TargetsVersion = "1.1.0"
+
+// Targets lists the stages of a file with what they are called with: upstream's
+// list, with parameters added to each stage. Its JSON form is described by
+// docs/schemas/targets.json.
+type Targets struct {
+	Targets []Target `json:"targets"`
+	Sources [][]byte `json:"sources"`
+}
+
+// Target is a stage.
+type Target struct {
+	targets.Target
+	Parameters []Parameter `json:"parameters,omitempty"`
+}
+
+// Parameter is an ARG that a stage, or a stage that it uses, reads.
+type Parameter struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	// Default is the default as written; nil when the ARG has none.
+	Default  *string      `json:"default,omitempty"`
+	Location *pb.Location `json:"location,omitempty"`
+}
+
+// NewTargets lists the stages of file. p, a plan of all stages, tells what they
+// read; without one only the ARGs of the stage itself count.
+func NewTargets(file *syntax.File, p *plan.Plan) *Targets {
+	out := &Targets{Sources: [][]byte{file.Data}}
+	reads := map[*syntax.Stage][]string{}
+	if p != nil {
+		for _, inst := range append([]*plan.Instance{p.Root}, p.Kept...) {
+			reads[inst.Stage] = inst.Reads
+		}
+	}
+	for i, stage := range file.Stages {
+		st, refs := stage.From.Stage(), stage.From.References
+		out.Targets = append(out.Targets, Target{
+			Target: targets.Target{
+				Name:        stage.Name,
+				Default:     i+1 == len(file.Stages),
+				Description: st.DocComment,
+				Base:        refs[len(refs)-1].Text,
+				Platform:    st.Platform,
+				Location:    lines(stage.From),
+			},
+			Parameters: parameters(file, stage, reads[stage]),
+		})
+	}
+	return out
+}
+
+func lines(in *syntax.Instruction) *pb.Location {
+	loc := &pb.Location{}
+	for _, r := range in.Location() {
+		loc.Ranges = append(loc.Ranges, &pb.Range{Start: &pb.Position{Line: int32(r.Start.Line)}, End: &pb.Position{Line: int32(r.End.Line)}})
+	}
+	return loc
+}
+
+// parameters returns the ARGs of the stage, then those among reads that stand
+// elsewhere in the file, in the order of the file.
+func parameters(file *syntax.File, stage *syntax.Stage, reads []string) []Parameter {
+	var out []Parameter
+	add := func(p Parameter) {
+		i := slices.IndexFunc(out, func(other Parameter) bool { return other.Name == p.Name })
+		switch {
+		case plan.Predefined(p.Name):
+		case i < 0:
+			out = append(out, p)
+		default: // ARG NAME in a stage takes what the global ARG says
+			if out[i].Default == nil {
+				out[i].Default = p.Default
+			}
+			if out[i].Description == "" {
+				out[i].Description = p.Description
+			}
+		}
+	}
+	for p := range declared(stage.Instructions) {
+		add(p)
+	}
+	for p := range declared(file.Args) {
+		if slices.Contains(reads, p.Name) || slices.ContainsFunc(out, func(other Parameter) bool { return other.Name == p.Name }) {
+			add(p)
+		}
+	}
+	for _, other := range file.Stages {
+		for p := range declared(other.Instructions) {
+			if slices.Contains(reads, p.Name) && !slices.ContainsFunc(out, func(other Parameter) bool { return other.Name == p.Name }) {
+				add(p)
+			}
+		}
+	}
+	return out
+}
+
+// declared yields the ARGs among instructions.
+func declared(list []*syntax.Instruction) iter.Seq[Parameter] {
+	return func(yield func(Parameter) bool) {
+		for _, in := range list {
+			cmd, ok := in.Command.(*instructions.ArgCommand)
+			if !ok {
+				continue
+			}
+			for _, arg := range cmd.Args {
+				if !yield(Parameter{Name: arg.Key, Description: arg.DocComment, Default: arg.Value, Location: lines(in)}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// JSON returns the list as docs/schemas/targets.json describes it.
+func (t *Targets) JSON() ([]byte, error) { return json.MarshalIndent(t, "", "  ") }
+
+// Text returns the list as a table, the parameters of a stage below it.
+func (t *Targets) Text() string {
+	var out bytes.Buffer
+	w := tabwriter.NewWriter(&out, 0, 0, 3, ' ', 0)
+	fmt.Fprint(w, "TARGET\tDEFAULT\tDESCRIPTION\n")
+	for _, target := range t.Targets {
+		name := target.Name
+		if target.Default {
+			name = strings.TrimSpace(name + " (default)")
+		}
+		if name == "" {
+			name = "(no name)"
+		}
+		fmt.Fprintf(w, "%s\t\t%s\n", name, target.Description)
+		for _, p := range target.Parameters {
+			value := ""
+			if p.Default != nil {
+				value = *p.Default
+			}
+			fmt.Fprintf(w, "  %s\t%s\t%s\n", p.Name, value, p.Description)
+		}
+	}
+	_ = w.Flush() // to memory
+	var text strings.Builder
+	for line := range strings.Lines(out.String()) {
+		text.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	return text.String()
+}
