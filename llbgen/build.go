@@ -10,11 +10,13 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/solver/pb"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 
@@ -27,7 +29,8 @@ type build struct {
 	opt   dockerfile2llb.ConvertOpt
 	names *names
 	units map[string]*pending // by the image that stands for the unit
-	main  *pending
+	all   []*pending
+	main  *pending // the first one
 	seen  warnings
 }
 
@@ -54,11 +57,10 @@ func newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, bake bool) (*build, e
 			return nil, err
 		}
 		unit := &pending{unit: u}
-		if b.main == nil {
-			b.main = unit
-		}
+		b.all = append(b.all, unit)
 		b.units[b.names.image(u.root)] = unit
 	}
+	b.main = b.all[0]
 	b.seen.warn = opt.Warn
 	for _, w := range p.Warnings {
 		b.seen.add(w.Rule.Name, w.Rule.Description, w.Rule.URL, w.Message, w.Location)
@@ -70,13 +72,35 @@ func newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, bake bool) (*build, e
 func (b *build) options(u *unit) dockerfile2llb.ConvertOpt {
 	opt := b.opt
 	opt.BuildArgs = maps.Clone(u.lowered.args) // the converter writes to it
+	b.scanInstances(u, opt.BuildArgs)
 	opt.Target = u.lowered.target
 	opt.TargetPlatform = u.platform
-	opt.MetaResolver = sealedResolver{b, b.opt.MetaResolver}
+	opt.MetaResolver = standInResolver{b, u.lowered.images, b.opt.MetaResolver}
 	if b.opt.Warn != nil {
 		opt.Warn = b.warnFor(u)
 	}
 	return opt
+}
+
+// scanInstances lets a list of stages to scan for an SBOM name their instances
+// too.
+func (b *build) scanInstances(u *unit, args map[string]string) {
+	for _, name := range []string{"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"} {
+		list, ok := args[name]
+		if !ok {
+			list, ok = u.root.Env.Global(name)
+		}
+		if !ok {
+			continue
+		}
+		for _, inst := range u.instances {
+			token, named := b.names.given(inst)
+			if named && slices.Contains(strings.Split(list, ","), inst.Stage.Name) {
+				list += "," + token
+				args[name] = list
+			}
+		}
+	}
 }
 
 // image converts the build's target and joins it with all that it needs.
@@ -87,7 +111,7 @@ func (b *build) image(ctx context.Context) (*Image, error) {
 	}
 	img := &Image{Definition: out.def, Result: out.result}
 	img.Result.BaseImage = b.baseOf(b.main)
-	if len(b.units) == 1 {
+	if len(b.units) == 1 && !b.main.lowered.adds {
 		img.Result.SBOM.Extras = b.shownKeys(img.Result.SBOM.Extras)
 		return img, nil
 	}
@@ -114,16 +138,15 @@ func (b *build) scans(ctx context.Context, img *Image) error {
 		return err
 	}
 	all := &dockerfile2llb.SBOMTargets{Core: core, Extras: map[string]llb.State{}}
-	for _, u := range b.units {
+	for _, u := range b.all {
 		if u.out == nil {
 			continue
 		}
 		for name, st := range u.out.result.SBOM.Extras {
-			def, err := st.Marshal(ctx)
+			def, err := b.marshal(ctx, u.unit, st)
 			if err != nil {
-				return fmt.Errorf("failed to marshal LLB definition: %w", err)
+				return err
 			}
-			b.describe(u.unit, def)
 			if def, err = b.link(def); err != nil {
 				return err
 			}
@@ -176,15 +199,30 @@ func (b *build) convertUnit(ctx context.Context, u *unit) (*converted, error) {
 	if err != nil {
 		return nil, b.explain(u, err)
 	}
-	def, err := res.State.Marshal(ctx)
+	def, err := b.marshal(ctx, u, res.State)
 	if err != nil {
-		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+		return nil, err
 	}
-	b.describe(u, def)
+	if u.lowered.adds {
+		u.addHistory(res.Image.History)
+	}
 	for i, trigger := range res.Image.Config.OnBuild {
 		res.Image.Config.OnBuild[i] = b.names.show(trigger)
 	}
 	return &converted{def, res}, nil
+}
+
+// marshal returns the LLB of a state that the converter made of a unit.
+func (b *build) marshal(ctx context.Context, u *unit, st llb.State) (*llb.Definition, error) {
+	def, err := st.Marshal(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+	}
+	if def, err = u.unpackAdds(def); err != nil {
+		return nil, err
+	}
+	b.describe(u, def)
+	return def, nil
 }
 
 // describe puts the names and lines of the file into what a user sees of def.
@@ -216,6 +254,8 @@ func (b *build) describe(u *unit, def *llb.Definition) {
 		for _, location := range list.Locations {
 			location.Ranges = u.lowered.locatePB(location.Ranges)
 		}
+		// instances of one stage come from the same lines
+		list.Locations = slices.CompactFunc(list.Locations, func(a, b *pb.Location) bool { return a.EqualVT(b) })
 	}
 }
 
@@ -266,25 +306,55 @@ type shownError struct {
 func (e *shownError) Error() string { return e.text }
 func (e *shownError) Unwrap() error { return e.err }
 
-// sealedResolver answers for the images that stand for units.
-type sealedResolver struct {
-	build *build
-	next  llb.ImageMetaResolver
+// standInResolver answers for the images that stand for something else in a
+// text.
+type standInResolver struct {
+	build  *build
+	images map[string]string
+	next   llb.ImageMetaResolver
 }
 
-// ResolveImageConfig converts the unit that ref stands for.
-func (r sealedResolver) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+// ResolveImageConfig converts the unit that ref stands for, or asks for the image
+// that it does.
+func (r standInResolver) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
 	name, ok := strings.CutSuffix(ref, ":latest")
-	u := r.build.units[name]
-	if !ok || u == nil {
+	if u := r.build.units[name]; ok && u != nil {
+		out, err := r.build.convert(ctx, u)
+		if err != nil {
+			return "", "", nil, &unitError{err}
+		}
+		dt, err := json.Marshal(out.result.Image)
+		return ref, "", dt, err
+	}
+	image, ok := r.images[name]
+	if !ok {
 		return r.next.ResolveImageConfig(ctx, ref, opt)
 	}
-	out, err := r.build.convert(ctx, u)
+	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
-		return "", "", nil, &unitError{err}
+		return "", "", nil, fmt.Errorf("failed to parse stage name %q: %w", image, err)
 	}
-	dt, err := json.Marshal(out.result.Image)
-	return ref, "", dt, err
+	real := reference.TagNameOnly(named).String()
+	opt.LogName = strings.Replace(opt.LogName, ref, real, 1)
+	real, dgst, dt, err := r.next.ResolveImageConfig(ctx, real, opt)
+	if err != nil {
+		return "", "", nil, err
+	}
+	dt, err = withoutTriggers(dt)
+	return real, dgst, dt, err
+}
+
+// withoutTriggers returns an image config without its ONBUILD triggers.
+func withoutTriggers(config []byte) ([]byte, error) {
+	var img dockerspec.DockerOCIImage
+	if err := json.Unmarshal(config, &img); err != nil {
+		return nil, fmt.Errorf("failed to parse image config: %w", err)
+	}
+	if len(img.Config.OnBuild) == 0 {
+		return config, nil
+	}
+	img.Config.OnBuild = nil
+	return json.Marshal(img)
 }
 
 // warnings drops warnings that were given before: instances repeat those of

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/client/llb"
@@ -61,7 +62,7 @@ func New(bc *dockerui.Client, src *dockerui.Source, resolver llb.ImageMetaResolv
 	}
 	file, err := syntax.Parse(src.Data)
 	g.hints = file.Warnings
-	extended := file.Extended || strings.Contains(bc.Target, "(")
+	extended := file.Extended || strings.Contains(bc.Target, "(") || mayCall(file, bc.BuildArgs)
 	switch {
 	case err != nil && extended:
 		return nil, err
@@ -73,6 +74,29 @@ func New(bc *dockerui.Client, src *dockerui.Source, resolver llb.ImageMetaResolv
 	// before any conversion starts: they share the map
 	bc.BuildOpts().Opts["context:"+scratchContext] = "docker-image://" + scratch
 	return g, nil
+}
+
+// mayCall reports whether a FROM of a file may become a call once its variables
+// are expanded.
+func mayCall(file *syntax.File, buildArgs map[string]string) bool {
+	variable := slices.ContainsFunc(file.Stages, func(s *syntax.Stage) bool {
+		refs := s.From.References
+		return strings.Contains(refs[len(refs)-1].Target, "$")
+	})
+	if !variable {
+		return false
+	}
+	for _, in := range file.Args {
+		if strings.Contains(in.Line, "(") {
+			return true
+		}
+	}
+	for _, v := range buildArgs {
+		if strings.Contains(v, "(") {
+			return true
+		}
+	}
+	return false
 }
 
 // Image is the target stage built for one platform.

@@ -28,6 +28,11 @@ type lowered struct {
 	lines []origin
 	// froms are the FROMs of the file by what stands for them in the text.
 	froms map[string]string
+	// adds is set when a COPY stands for an ADD --from.
+	adds bool
+	// images are those that helper stages are built FROM, by what stands for
+	// them in the text.
+	images map[string]string
 }
 
 // origin says that lines first to last of a lowered text are an instruction.
@@ -52,8 +57,10 @@ type lowerer struct {
 	own map[*plan.Instance]bool
 	// helpers are stages for images on platforms other than the unit's.
 	helpers map[string]string
+	images  map[string]string
 
 	out   strings.Builder
+	adds  bool
 	line  int
 	froms map[string]string
 	// stages counts those written, index says where each instance is.
@@ -65,7 +72,7 @@ type lowerer struct {
 // lower writes the unit as a plain Dockerfile. bake writes every build arg into
 // the text, even when all instances agree on it.
 func (u *unit) lower(p *plan.Plan, n *names, bake bool) (*lowered, error) {
-	l := &lowerer{plan: p, unit: u, names: n, varying: map[string]struct{}{}, own: map[*plan.Instance]bool{}, helpers: map[string]string{}, froms: map[string]string{}, index: map[*plan.Instance]int{}, line: 1}
+	l := &lowerer{plan: p, unit: u, names: n, varying: map[string]struct{}{}, own: map[*plan.Instance]bool{}, helpers: map[string]string{}, images: map[string]string{}, froms: map[string]string{}, index: map[*plan.Instance]int{}, line: 1}
 	l.findVarying(bake)
 	l.keepNames()
 	var err error
@@ -84,7 +91,7 @@ func (u *unit) lower(p *plan.Plan, n *names, bake bool) (*lowered, error) {
 	for name := range l.varying {
 		delete(args, name)
 	}
-	return &lowered{text: []byte(l.out.String()), target: l.name(u.root), args: args, lines: l.origins, froms: l.froms}, nil
+	return &lowered{text: []byte(l.out.String()), target: l.name(u.root), args: args, lines: l.origins, froms: l.froms, adds: l.adds, images: l.images}, nil
 }
 
 // findVarying finds the build args on which instances differ.
@@ -176,7 +183,7 @@ func (l *lowerer) helperStages() {
 			for _, ref := range in.References {
 				for _, e := range inst.Edges[ref] {
 					if e.To == nil && e.Name != scratch {
-						l.helper(inst, e.Name, e.Name, in)
+						l.helper(inst, e.Name, l.imageOf(e), in)
 					}
 				}
 			}
@@ -191,14 +198,26 @@ const (
 	scratchContext = "stagecraft-scratch"
 )
 
+// imageOf returns what a helper stage for e is built FROM: for an image, a name
+// that stands for it without its triggers, which only a FROM runs.
+func (l *lowerer) imageOf(e plan.Edge) string {
+	if e.Context {
+		return e.Name
+	}
+	token := sealedHost + l.names.stage("image "+e.Name, e.Name)
+	l.images[token] = e.Name
+	return token
+}
+
 // helper writes a stage that is an image on the platform of inst.
 func (l *lowerer) helper(inst *plan.Instance, key, image string, in *syntax.Instruction) {
 	platform := platforms.FormatAll(inst.Env.Platform)
+	label := key
 	key += " " + platform
 	if _, ok := l.helpers[key]; ok {
 		return
 	}
-	name := l.names.stage("helper "+key, image)
+	name := l.names.stage("helper "+key, label)
 	l.helpers[key] = name
 	l.stages++
 	l.write(fmt.Sprintf("FROM --platform=%s %s AS %s", platform, image, name), in)
@@ -314,11 +333,7 @@ func (l *lowerer) instruction(inst *plan.Instance, in *syntax.Instruction) error
 			return nil
 		}
 	}
-	variants := 1
-	for _, ref := range in.References {
-		variants = max(variants, len(inst.Edges[ref]))
-	}
-	for n := range variants {
+	for n := range inst.Variants(in) {
 		l.variant(inst, in, n)
 	}
 	return nil
@@ -326,10 +341,9 @@ func (l *lowerer) instruction(inst *plan.Instance, in *syntax.Instruction) error
 
 // variant writes an instruction for call number n of its set.
 func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) {
-	var (
-		edits     []syntax.Edit
-		arguments *plan.Copy
-	)
+	edits := in.Erasures()
+	l.adds = l.adds || in.AddsFrom()
+	var arguments *plan.Copy
 	for _, ref := range in.References {
 		e := inst.Edges[ref][min(n, len(inst.Edges[ref])-1)]
 		if name := l.edge(inst, e); name != ref.Text && !l.byIndex(e, ref) {

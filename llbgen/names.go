@@ -58,6 +58,12 @@ func (n *names) instance(inst *plan.Instance) string {
 	return name
 }
 
+// given returns the stage name of inst, if it has got one.
+func (n *names) given(inst *plan.Instance) (string, bool) {
+	number, ok := n.numbers["instance "+strconv.Itoa(inst.ID)]
+	return n.prefix + strconv.Itoa(number) + "-i", ok
+}
+
 // find returns the number of the first name in text.
 func (n *names) find(text string) (int, bool) {
 	if !strings.Contains(text, n.prefix) {

@@ -35,39 +35,25 @@ func (g *Generator) Outline(ctx context.Context) (*outline.Outline, error) {
 	if doc := b.main.root.Stage.From.Stage().DocComment; doc != "" {
 		out.Description = doc
 	}
-	for _, u := range b.sorted() {
+	for _, p := range plan.Parameters(g.file, b.main.root) {
+		out.Args = append(out.Args, outline.Arg{
+			Name: p.Name, Description: p.Description, Value: p.Value,
+			Location: &pb.Location{Ranges: rangesPB(p.In.Location())},
+		})
+	}
+	for _, u := range b.all {
 		part, err := dockerfile2llb.Dockerfile2Outline(ctx, u.lowered.text, b.options(u.unit))
 		if err != nil {
 			return nil, b.explain(u.unit, err)
 		}
-		u.addTo(out, part, b.main.root.Reads)
+		u.addTo(out, part)
 	}
 	return out, nil
 }
 
-// sorted returns the units, the build's first.
-func (b *build) sorted() []*pending {
-	out := make([]*pending, 0, len(b.units))
-	for _, u := range b.units {
-		out = append(out, u)
-	}
-	slices.SortFunc(out, func(x, y *pending) int {
-		if x == b.main || y == b.main {
-			return map[bool]int{true: -1, false: 1}[x == b.main]
-		}
-		return x.root.ID - y.root.ID
-	})
-	return out
-}
-
-// addTo adds what the unit uses to an outline, each name once.
-func (u *unit) addTo(out, part *outline.Outline, inputs []string) {
-	for _, arg := range part.Args {
-		if slices.Contains(inputs, arg.Name) && !slices.ContainsFunc(out.Args, func(a outline.Arg) bool { return a.Name == arg.Name }) {
-			arg.Location = u.location(arg.Location)
-			out.Args = append(out.Args, arg)
-		}
-	}
+// addTo adds the secrets, sockets and caches of the unit to an outline, each
+// once.
+func (u *unit) addTo(out, part *outline.Outline) {
 	for _, s := range part.Secrets {
 		if !slices.ContainsFunc(out.Secrets, func(o outline.Secret) bool { return o.Name == s.Name }) {
 			s.Location = u.location(s.Location)

@@ -39,6 +39,9 @@ func units(p *plan.Plan, platform *ocispecs.Platform) []*unit {
 			u.platform = &root.Env.Platform
 		}
 		all = append(all, u)
+		if epoch, ok := p.Epochs[root]; ok {
+			more = append(more, epoch)
+		}
 		for _, sealed := range u.collect(more) {
 			add(sealed, nil)
 		}

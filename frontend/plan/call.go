@@ -52,7 +52,7 @@ func (c *call) needsOwnBuild() bool {
 // buildWide are the build args that upstream's converter acts on by itself.
 var buildWide = map[string]struct{}{
 	"HTTP_PROXY": {}, "HTTPS_PROXY": {}, "FTP_PROXY": {}, "NO_PROXY": {}, "ALL_PROXY": {},
-	"SOURCE_DATE_EPOCH": {},
+	epoch: {},
 }
 
 // refuseSets refuses a set where one call is needed.
@@ -271,7 +271,7 @@ func (p *planner) declaredSomewhere(at place, ref *syntax.Reference, b syntax.Bi
 		return nil
 	}
 	names := slices.Collect(maps.Keys(p.declared))
-	return at.error(b.NameSpan, suggestArg(fmt.Errorf("no ARG declares %s, so %s cannot be called with it", b.Name, ref.Target), b.Name, names))
+	return at.error(b.NameSpan, suggestArg(fmt.Errorf("no ARG of the file declares %s, so %s cannot be called with it", b.Name, ref.Target), b.Name, names))
 }
 
 // requireDeclared refuses bindings of names that the sub-build does not
@@ -329,9 +329,9 @@ func suggestArg(err error, name string, names []string) error {
 		return err
 	}
 	if len(names) == 0 {
-		return fmt.Errorf("%w (it declares none)", err)
+		return fmt.Errorf("%w (it has none)", err)
 	}
-	return fmt.Errorf("%w (there are %s)", err, strings.Join(names, ", "))
+	return fmt.Errorf("%w (it takes %s)", err, strings.Join(names, ", "))
 }
 
 func (p *planner) warnReplaced(at place, stage *syntax.Stage) {

@@ -30,6 +30,16 @@ func (i *Instance) All() iter.Seq[Edge] {
 	}
 }
 
+// Variants returns how many instructions in stands for: one for each call of a
+// set.
+func (i *Instance) Variants(in *syntax.Instruction) int {
+	n := 1
+	for _, ref := range in.References {
+		n = max(n, len(i.Edges[ref]))
+	}
+	return n
+}
+
 // copyOf returns the arguments of a COPY for one call: the names that the call
 // binds are replaced by its values, all else waits for the build.
 func (p *planner) copyOf(in *syntax.Instruction, c *call) (*Copy, error) {

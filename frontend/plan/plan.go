@@ -51,7 +51,10 @@ type Plan struct {
 	// Kept are instances that the root may not need: every stage under
 	// Options.AllStages, else those that are plain to the last reference,
 	// for a base image may name them in a trigger.
-	Kept     []*Instance
+	Kept []*Instance
+	// Epochs are the stages that give SOURCE_DATE_EPOCH, by the root of the
+	// sub-build for which they do.
+	Epochs   map[*Instance]*Instance
 	Warnings []syntax.Warning
 }
 
@@ -166,6 +169,9 @@ func (p *planner) target() (*syntax.Reference, *syntax.Stage, error) {
 	}
 	ref, err := syntax.ParseReference(p.opt.Target)
 	if err != nil {
+		if span, mistake, ok := syntax.Place(err); ok {
+			return nil, nil, place{target: p.opt.Target}.error(span, mistake)
+		}
 		return nil, nil, fmt.Errorf("target %q: %w", p.opt.Target, err)
 	}
 	stage := p.byName(ref.Target)

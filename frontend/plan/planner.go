@@ -16,8 +16,12 @@ import (
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
-// scratch is the base that is no image.
-const scratch = "scratch"
+const (
+	// scratch is the base that is no image.
+	scratch = "scratch"
+	// epoch is the ARG that may name a stage.
+	epoch = "SOURCE_DATE_EPOCH"
+)
 
 // planner builds a Plan.
 type planner struct {
@@ -59,7 +63,7 @@ func newPlanner(file *syntax.File, opt Options) *planner {
 	p := &planner{
 		file:     file,
 		opt:      opt,
-		out:      &Plan{File: file},
+		out:      &Plan{File: file, Epochs: map[*Instance]*Instance{}},
 		eval:     &evaluator{file, opt.BuildPlatform, shell.NewLex(file.Escape)},
 		named:    map[string]*syntax.Stage{},
 		declared: map[string]struct{}{},
@@ -126,6 +130,12 @@ func (p *planner) plain(stage *syntax.Stage) bool {
 	return ok
 }
 
+// copies reports whether the references of an instruction, but for mounts, are
+// those of a --from.
+func copies(in *syntax.Instruction) bool {
+	return in.Keyword == command.Copy || in.Keyword == command.Add
+}
+
 // plainTarget returns the stage that a reference which is no call names, as in
 // a Dockerfile: FROM sees the stages above, under their exact names; COPY takes
 // an index too; nil for an image or context.
@@ -138,7 +148,7 @@ func (p *planner) plainTarget(stage *syntax.Stage, in *syntax.Instruction, ref *
 		}
 		return nil
 	}
-	if in.Keyword == command.Copy && !ref.Mount {
+	if copies(in) && !ref.Mount {
 		if n, err := strconv.Atoi(name); err == nil {
 			if n >= 0 && n < len(p.file.Stages) {
 				return p.file.Stages[n]
@@ -360,6 +370,9 @@ func (p *planner) baseCall(inst *Instance, at place, ref *syntax.Reference, plat
 		c.bind(targetPlatform, platforms.FormatAll(parsed))
 	}
 	to, call, err := p.call(at, stage, c)
+	if err == nil {
+		err = p.epoch(to)
+	}
 	return Edge{To: to, Sealed: true, Call: call}, err
 }
 
@@ -370,7 +383,7 @@ func (p *planner) edges(inst *Instance, n int, in *syntax.Instruction, ref *synt
 	var names *scope
 	if ref.Extends() {
 		var err error
-		if names, err = p.scopeBefore(inst, n); err != nil {
+		if names, err = p.eval.scopeBefore(inst, n); err != nil {
 			return nil, err
 		}
 		if name, err = p.expand(at, names, ref.TargetSpan, ref.Target); err != nil {
@@ -389,7 +402,7 @@ func (p *planner) edges(inst *Instance, n int, in *syntax.Instruction, ref *synt
 	}
 	stage := p.plainTarget(inst.Stage, in, ref, name)
 	if stage == nil {
-		if _, err := strconv.Atoi(name); err == nil && in.Keyword == command.Copy {
+		if _, err := strconv.Atoi(name); err == nil && copies(in) && !ref.Mount {
 			return nil, at.errorf(ref.TargetSpan, "invalid stage index %s", name)
 		}
 		p.read(PlatformInput)
@@ -409,7 +422,7 @@ func (p *planner) callEdges(inst *Instance, in *syntax.Instruction, at place, na
 	if err != nil {
 		return nil, err
 	}
-	if in.Keyword != command.Copy || in.OnBuild {
+	if !copies(in) || in.OnBuild {
 		if err := refuseSets(at, ref); err != nil {
 			return nil, err
 		}
@@ -425,7 +438,12 @@ func (p *planner) callEdges(inst *Instance, in *syntax.Instruction, at place, na
 			return nil, err
 		}
 		edge := Edge{To: to, Call: call, Sealed: !to.Replaced && c.needsOwnBuild()}
-		if in.Keyword == command.Copy {
+		if edge.Sealed {
+			if err := p.epoch(to); err != nil {
+				return nil, err
+			}
+		}
+		if copies(in) {
 			if edge.Copy, err = p.copyOf(in, c); err != nil {
 				return nil, err
 			}
@@ -445,6 +463,24 @@ func (p *planner) callee(at place, ref *syntax.Reference) (*syntax.Stage, error)
 		return nil, at.error(ref.TargetSpan, p.suggestStage(fmt.Errorf("%q is not a stage of this file: only stages can be called", ref.Target), ref.Target))
 	}
 	return stage, nil
+}
+
+// epoch plans the stage that SOURCE_DATE_EPOCH names in the sealed sub-build of
+// root; upstream finds it by its name.
+func (p *planner) epoch(root *Instance) error {
+	name, ok := root.Env.Args[epoch]
+	if !ok {
+		name, _ = root.Env.Global(epoch)
+	}
+	stage := p.byName(name)
+	if stage == nil || p.out.Epochs[root] != nil {
+		return nil
+	}
+	inst, err := p.instance(stage, root.Env)
+	if err == nil {
+		p.out.Epochs[root] = inst
+	}
+	return err
 }
 
 // suggestStage adds the stage that name may have been meant for, or all.

@@ -27,7 +27,7 @@ func (s *scope) lookup(name string) value {
 }
 
 // scopeBefore returns the static names of inst above its instruction number n.
-func (p *planner) scopeBefore(inst *Instance, n int) (*scope, error) {
+func (p *evaluator) scopeBefore(inst *Instance, n int) (*scope, error) {
 	if inst.scope == nil {
 		inst.scope = newScope(inst.Env)
 		inst.scope.local = map[string]value{}
@@ -52,10 +52,10 @@ func (p *planner) scopeBefore(inst *Instance, n int) (*scope, error) {
 
 // declare adds what one instruction declares. In a value only names of the
 // stage count, as in a Dockerfile: global ARGs are not inherited.
-func (p *planner) declare(s *scope, in *syntax.Instruction) error {
+func (p *evaluator) declare(s *scope, in *syntax.Instruction) error {
 	expand := func(word string) (value, error) {
 		seen := tracker{lookup: func(name string) value { return s.local[name] }}
-		text, _, err := p.eval.lex.ProcessWord(word, &seen)
+		text, _, err := p.lex.ProcessWord(word, &seen)
 		if err != nil {
 			return value{}, in.Locate(err)
 		}
@@ -88,7 +88,7 @@ func (p *planner) declare(s *scope, in *syntax.Instruction) error {
 
 // stageArg evaluates an ARG of a stage: a build arg wins over the default, and
 // that over the global ARG.
-func (p *planner) stageArg(env *Environment, arg instructions.KeyValuePairOptional, expand func(string) (value, error)) (value, error) {
+func (p *evaluator) stageArg(env *Environment, arg instructions.KeyValuePairOptional, expand func(string) (value, error)) (value, error) {
 	deps := []string{arg.Key}
 	if v, ok := env.Args[arg.Key]; ok {
 		return value{v, true, deps}, nil

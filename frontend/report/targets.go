@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"iter"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/subrequests/targets"
 	"github.com/moby/buildkit/solver/pb"
 
@@ -48,14 +45,18 @@ type Parameter struct {
 // read; without one only the ARGs of the stage itself count.
 func NewTargets(file *syntax.File, p *plan.Plan) *Targets {
 	out := &Targets{Sources: [][]byte{file.Data}}
-	reads := map[*syntax.Stage][]string{}
+	instances := map[*syntax.Stage]*plan.Instance{}
 	if p != nil {
 		for _, inst := range append([]*plan.Instance{p.Root}, p.Kept...) {
-			reads[inst.Stage] = inst.Reads
+			instances[inst.Stage] = inst
 		}
 	}
 	for i, stage := range file.Stages {
 		st, refs := stage.From.Stage(), stage.From.References
+		parameters := plan.StageParameters(stage)
+		if inst, ok := instances[stage]; ok {
+			parameters = plan.Parameters(file, inst)
+		}
 		out.Targets = append(out.Targets, Target{
 			Target: targets.Target{
 				Name:        stage.Name,
@@ -65,7 +66,7 @@ func NewTargets(file *syntax.File, p *plan.Plan) *Targets {
 				Platform:    st.Platform,
 				Location:    lines(stage.From),
 			},
-			Parameters: parameters(file, stage, reads[stage]),
+			Parameters: parametersOf(parameters),
 		})
 	}
 	return out
@@ -79,58 +80,12 @@ func lines(in *syntax.Instruction) *pb.Location {
 	return loc
 }
 
-// parameters returns the ARGs of the stage, then those among reads that stand
-// elsewhere in the file, in the order of the file.
-func parameters(file *syntax.File, stage *syntax.Stage, reads []string) []Parameter {
-	var out []Parameter
-	add := func(p Parameter) {
-		i := slices.IndexFunc(out, func(other Parameter) bool { return other.Name == p.Name })
-		switch {
-		case plan.Predefined(p.Name):
-		case i < 0:
-			out = append(out, p)
-		default: // ARG NAME in a stage takes what the global ARG says
-			if out[i].Default == nil {
-				out[i].Default = p.Default
-			}
-			if out[i].Description == "" {
-				out[i].Description = p.Description
-			}
-		}
-	}
-	for p := range declared(stage.Instructions) {
-		add(p)
-	}
-	for p := range declared(file.Args) {
-		if slices.Contains(reads, p.Name) || slices.ContainsFunc(out, func(other Parameter) bool { return other.Name == p.Name }) {
-			add(p)
-		}
-	}
-	for _, other := range file.Stages {
-		for p := range declared(other.Instructions) {
-			if slices.Contains(reads, p.Name) && !slices.ContainsFunc(out, func(other Parameter) bool { return other.Name == p.Name }) {
-				add(p)
-			}
-		}
+func parametersOf(list []plan.Parameter) []Parameter {
+	out := make([]Parameter, 0, len(list))
+	for _, p := range list {
+		out = append(out, Parameter{p.Name, p.Description, p.Default, lines(p.In)})
 	}
 	return out
-}
-
-// declared yields the ARGs among instructions.
-func declared(list []*syntax.Instruction) iter.Seq[Parameter] {
-	return func(yield func(Parameter) bool) {
-		for _, in := range list {
-			cmd, ok := in.Command.(*instructions.ArgCommand)
-			if !ok {
-				continue
-			}
-			for _, arg := range cmd.Args {
-				if !yield(Parameter{Name: arg.Key, Description: arg.DocComment, Default: arg.Value, Location: lines(in)}) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // JSON returns the list as docs/schemas/targets.json describes it.

@@ -165,11 +165,11 @@ func (in *Instruction) refuse(err error) error {
 // Locate gives an error at a span of the logical line its place in the file,
 // which the message names too: clients show lines only.
 func (in *Instruction) Locate(err error) error {
-	var at *spanError
-	if !errors.As(err, &at) {
+	span, mistake, ok := Place(err)
+	if !ok {
 		return parser.WithLocation(err, in.Location())
 	}
-	return in.Error(at.span, at.err)
+	return in.Error(span, mistake)
 }
 
 // Error returns err as a mistake at span.

@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -41,6 +42,8 @@ type Instruction struct {
 	leadStart, start, heredocs, end int
 	// flagged is set when comments above give flags.
 	flagged bool
+	// keyword is where Keyword stands, unpack where --unpack does.
+	keyword, unpack Span
 }
 
 // Lead returns the comments and blank lines above the instruction.
@@ -57,7 +60,32 @@ func (in *Instruction) Heredocs() string { return string(in.file.Data[in.heredoc
 // Changed reports whether the instruction cannot stand as it is in a plain
 // Dockerfile.
 func (in *Instruction) Changed() bool {
-	return in.flagged || slices.ContainsFunc(in.References, (*Reference).Extends)
+	return in.flagged || in.AddsFrom() || slices.ContainsFunc(in.References, (*Reference).Extends)
+}
+
+// AddsFrom reports whether the instruction is an ADD --from, which a plain
+// Dockerfile has no word for: a COPY that unpacks archives.
+func (in *Instruction) AddsFrom() bool { return in.Keyword == command.Add && len(in.References) > 0 }
+
+// Unpacks reports whether an ADD --from unpacks archives, as it does without
+// --unpack=false.
+func (in *Instruction) Unpacks() bool {
+	value := strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(in.Line[in.unpack.Start:in.unpack.End]), "--unpack"), "=")
+	on, err := strconv.ParseBool(value)
+	return err != nil || on
+}
+
+// Erasures returns the edits, beside those of references, that make the
+// logical line that of a plain Dockerfile: an ADD --from becomes a COPY.
+func (in *Instruction) Erasures() []Edit {
+	if !in.AddsFrom() {
+		return nil
+	}
+	edits := []Edit{{in.keyword, strings.ToUpper(command.Copy)}}
+	if in.unpack != (Span{}) {
+		edits = append(edits, Edit{in.unpack, ""})
+	}
+	return edits
 }
 
 // Edit replaces a span of a logical line.
@@ -66,9 +94,9 @@ type Edit struct {
 	Text string
 }
 
-// Splice returns the logical line with the edits, which are in order and do
-// not overlap, made.
+// Splice returns the logical line with the edits, which do not overlap, made.
 func (in *Instruction) Splice(edits []Edit) string {
+	slices.SortFunc(edits, func(a, b Edit) int { return a.Start - b.Start })
 	var out strings.Builder
 	at := 0
 	for _, e := range edits {
@@ -102,23 +130,40 @@ func (in *Instruction) scan() error {
 		in.OnBuild = true
 		in.Keyword = strings.ToLower(s.word())
 	}
+	in.keyword = Span{s.pos - len(in.Keyword), s.pos}
 	switch in.Keyword {
 	case command.From, command.Copy, command.Add, command.Run:
 	default:
 		return nil
 	}
+	network := Span{} // a flag for sources from the network
 	for {
 		s.skipSpaces()
 		if !strings.HasPrefix(s.line[s.pos:], "--") {
 			break
 		}
-		ref, err := s.flag(in.Keyword)
+		start := s.pos
+		ref, name, err := s.flag(in.Keyword)
 		if err != nil {
 			return err
 		}
 		in.References = append(in.References, ref...)
+		switch name {
+		case "--unpack":
+			s.skipSpaces()
+			in.unpack = Span{start, s.pos}
+		case "--checksum", "--keep-git-dir":
+			network = Span{start, s.pos}
+		}
 	}
 	in.Arguments = s.pos
+	switch {
+	case !in.AddsFrom():
+	case in.OnBuild:
+		return errorAt(in.keyword.Start, in.keyword.End, "ADD --from cannot be a trigger: write ONBUILD COPY --from")
+	case network != Span{}:
+		return errorAt(network.Start, network.End, "%s is for sources from the network: leave it out beside --from", s.line[network.Start:network.End])
+	}
 	if in.Keyword == command.From && s.pos < len(s.line) {
 		ref, err := s.reference(isSpace)
 		if err != nil {
@@ -144,22 +189,23 @@ func (s *scanner) skipSpaces() {
 	s.pos = len(s.line) - len(strings.TrimLeftFunc(rest, unicode.IsSpace))
 }
 
-// flag reads one flag and returns the references in its value.
-func (s *scanner) flag(keyword string) ([]*Reference, error) {
-	name := s.line[s.pos:]
+// flag reads one flag and returns the references in its value, and its name.
+func (s *scanner) flag(keyword string) (refs []*Reference, name string, err error) {
+	name = s.line[s.pos:]
 	if i := strings.IndexFunc(name, func(r rune) bool { return r == '=' || unicode.IsSpace(r) }); i >= 0 {
 		name = name[:i]
 	}
 	switch {
 	case name == "--from" && (keyword == command.Copy || keyword == command.Add) && s.at(len(name)) == '=':
 		s.pos += len(name) + 1
-		return s.fromFlag()
+		refs, err = s.fromFlag()
 	case name == "--mount" && keyword == command.Run && s.at(len(name)) == '=':
 		s.pos += len(name) + 1
-		return s.mountFlag()
+		refs, err = s.mountFlag()
+	default:
+		s.skipFlag()
 	}
-	s.skipFlag()
-	return nil, nil
+	return refs, name, err
 }
 
 func (s *scanner) at(offset int) byte {
@@ -253,7 +299,7 @@ func (r *Reference) Extends() bool { return r.Call || !r.Base && strings.Contain
 // erase returns the logical line as a plain Dockerfile has it: each reference
 // replaced by a name.
 func (in *Instruction) erase() string {
-	edits := make([]Edit, 0, len(in.References))
+	edits := in.Erasures()
 	for _, ref := range in.References {
 		name := ref.Target
 		if !ref.Base && strings.Contains(name, "$") {

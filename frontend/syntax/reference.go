@@ -73,6 +73,16 @@ type spanError struct {
 func (e *spanError) Error() string { return e.err.Error() }
 func (e *spanError) Unwrap() error { return e.err }
 
+// Place returns where in a text the mistake of an error stands, and the mistake
+// itself; ok is false for an error without a place.
+func Place(err error) (span Span, mistake error, ok bool) {
+	var at *spanError
+	if !errors.As(err, &at) {
+		return Span{}, err, false
+	}
+	return at.span, at.err, true
+}
+
 func errorAt(start, end int, format string, args ...any) error {
 	return &spanError{Span{start, end}, fmt.Errorf(format, args...)}
 }

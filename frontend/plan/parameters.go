@@ -1,0 +1,117 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+)
+
+// Parameter is an ARG with which a stage can be called.
+type Parameter struct {
+	Name, Description string
+	// Default is the default as written; nil when there is none.
+	Default *string
+	// Value is what the ARG has in the instance; Set tells an empty value
+	// from none.
+	Value string
+	Set   bool
+	// In is the ARG instruction: that of the stage if there is one.
+	In *syntax.Instruction
+}
+
+// Parameters returns the ARGs of file on which inst depends: those of its own
+// stage, then global ones, then those of stages that it uses, in the order of
+// the file. ARGs that a call on the way binds, and those that every build has,
+// are not among them.
+func Parameters(file *syntax.File, inst *Instance) []Parameter {
+	var out []Parameter
+	add := func(p Parameter) {
+		i := slices.IndexFunc(out, func(other Parameter) bool { return other.Name == p.Name })
+		switch {
+		case Predefined(p.Name):
+		case i < 0:
+			out = append(out, p)
+		default: // ARG NAME takes what another ARG of the name says
+			if out[i].Default == nil {
+				out[i].Default = p.Default
+			}
+			if out[i].Description == "" {
+				out[i].Description = p.Description
+			}
+			if !out[i].Set {
+				out[i].Value, out[i].Set = p.Value, p.Set
+			}
+		}
+	}
+	inst.parameters(inst, add)
+	for _, in := range file.Args {
+		eachArg(in, func(arg instructions.KeyValuePairOptional) {
+			if slices.Contains(inst.Reads, arg.Key) {
+				v, set := inst.Env.Global(arg.Key)
+				add(Parameter{arg.Key, arg.DocComment, arg.Value, v, set, in})
+			}
+		})
+	}
+	below := map[*Instance]bool{inst: true}
+	var all []*Instance
+	inst.reach(below, &all)
+	slices.SortStableFunc(all, func(a, b *Instance) int { return a.Stage.Index - b.Stage.Index })
+	for _, used := range all {
+		used.parameters(inst, add)
+	}
+	return out
+}
+
+// StageParameters returns the ARGs of a stage that has no instance.
+func StageParameters(stage *syntax.Stage) []Parameter {
+	var out []Parameter
+	for _, in := range stage.Instructions {
+		eachArg(in, func(arg instructions.KeyValuePairOptional) {
+			if !Predefined(arg.Key) {
+				out = append(out, Parameter{Name: arg.Key, Description: arg.DocComment, Default: arg.Value, In: in})
+			}
+		})
+	}
+	return out
+}
+
+// parameters adds the ARGs of i that root depends on.
+func (i *Instance) parameters(root *Instance, add func(Parameter)) {
+	for n, in := range i.Stage.Instructions {
+		eachArg(in, func(arg instructions.KeyValuePairOptional) {
+			_, bound := i.Env.Bound[arg.Key]
+			_, given := root.Env.Bound[arg.Key]
+			if !slices.Contains(root.Reads, arg.Key) || bound && !given {
+				return
+			}
+			p := Parameter{Name: arg.Key, Description: arg.DocComment, Default: arg.Value, In: in}
+			if names, err := i.Env.eval.scopeBefore(i, n+1); err == nil {
+				v := names.lookup(arg.Key)
+				p.Value, p.Set = v.text, v.set
+			}
+			add(p)
+		})
+	}
+}
+
+// reach appends all that i uses.
+func (i *Instance) reach(seen map[*Instance]bool, out *[]*Instance) {
+	for e := range i.All() {
+		if e.To != nil && !seen[e.To] {
+			seen[e.To] = true
+			*out = append(*out, e.To)
+			e.To.reach(seen, out)
+		}
+	}
+}
+
+// eachArg calls fn for each name of an ARG instruction.
+func eachArg(in *syntax.Instruction, fn func(instructions.KeyValuePairOptional)) {
+	if cmd, ok := in.Command.(*instructions.ArgCommand); ok {
+		for _, arg := range cmd.Args {
+			fn(arg)
+		}
+	}
+}

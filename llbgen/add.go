@@ -1,0 +1,106 @@
+package llbgen
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// unpackAdds makes what an ADD --from stands for in def unpack archives: the
+// text has a COPY for it, since upstream's ADD takes no --from.
+func (u *unit) unpackAdds(def *llb.Definition) (*llb.Definition, error) {
+	if !u.lowered.adds {
+		return def, nil
+	}
+	out := &llb.Definition{Metadata: map[digest.Digest]llb.OpMetadata{}, Source: def.Source, Constraints: def.Constraints}
+	moved := map[string]string{} // digests of changed ops
+	for _, dt := range def.Def {
+		before := digest.FromBytes(dt)
+		var op pb.Op
+		if err := op.UnmarshalVT(dt); err != nil {
+			return nil, fmt.Errorf("failed to read LLB: %w", err)
+		}
+		changed := false
+		for _, in := range op.Inputs {
+			if to, ok := moved[in.Digest]; ok {
+				in.Digest, changed = to, true
+			}
+		}
+		meta := def.Metadata[before]
+		if unpack, ok := u.adds(def.Source, before); ok {
+			for _, action := range op.GetFile().GetActions() {
+				if c := action.GetCopy(); c != nil && unpack {
+					c.AttemptUnpackDockerCompatibility, changed = true, true
+				}
+			}
+			for key, text := range meta.Description {
+				text = strings.Replace(text, "] COPY ", "] ADD ", 1)
+				meta.Description[key] = strings.Replace(text, "] LINK COPY ", "] LINK ADD ", 1)
+			}
+		}
+		after := before
+		if changed {
+			var err error
+			if dt, err = marshalOp(&op); err != nil {
+				return nil, err
+			}
+			after = digest.FromBytes(dt)
+			moved[string(before)] = string(after)
+			if locations, ok := def.Source.GetLocations()[string(before)]; ok {
+				delete(def.Source.Locations, string(before))
+				out.Source.Locations[string(after)] = locations
+			}
+		}
+		out.Def = append(out.Def, dt)
+		out.Metadata[after] = meta
+	}
+	return out, nil
+}
+
+// adds reports whether a vertex comes from an ADD --from, and whether that
+// unpacks. Locations are those of the lowered text.
+func (u *unit) adds(source *pb.Source, vertex digest.Digest) (unpack, ok bool) {
+	for _, location := range source.GetLocations()[string(vertex)].GetLocations() {
+		for _, r := range location.Ranges {
+			if o, ok := u.lowered.original(int(r.Start.Line)); ok && o.in.AddsFrom() {
+				return o.in.Unpacks(), true
+			}
+		}
+	}
+	return false, false
+}
+
+// addHistory puts ADD where it stood into the history of the unit's image. Each
+// instruction has one entry, so the last entries are those of the stages that
+// the unit's root is built FROM.
+func (u *unit) addHistory(history []ocispecs.History) {
+	at := len(history)
+	for inst := u.root; inst != nil && !inst.Replaced; inst = inst.Base.To {
+		for _, in := range slices.Backward(inst.Stage.Instructions) {
+			if in.OnBuild {
+				continue
+			}
+			for range inst.Variants(in) {
+				if at--; at < 0 {
+					return
+				}
+				if in.AddsFrom() {
+					history[at].CreatedBy = "ADD" + strings.TrimPrefix(history[at].CreatedBy, "COPY")
+				}
+			}
+		}
+		if inst.Base.Sealed || inst.Base.To == nil {
+			return
+		}
+		for _, in := range inst.Base.To.Stage.Instructions {
+			if in.OnBuild {
+				at-- // the trigger runs at the top of inst
+			}
+		}
+	}
+}
