@@ -32,17 +32,9 @@ var update = flag.Bool("update", false, "write what the golden cases of testdata
 // request, or the error with its places as file:line:column.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("../testdata/cases/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no cases found", err)
-	}
-	for _, file := range files {
+	for file, archive := range cases(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
 			got := goldenRun(t, archive)
 			i := slices.IndexFunc(archive.Files, func(f txtar.File) bool { return f.Name == "want" })
 			if *update {
@@ -63,6 +55,22 @@ func TestGolden(t *testing.T) {
 			}
 		})
 	}
+}
+
+// cases returns the golden cases by file.
+func cases(tb testing.TB) map[string]*txtar.Archive {
+	tb.Helper()
+	files, err := filepath.Glob("../testdata/cases/*.txtar")
+	if err != nil || len(files) == 0 {
+		tb.Fatal("no cases found", err)
+	}
+	out := map[string]*txtar.Archive{}
+	for _, file := range files {
+		if out[file], err = txtar.ParseFile(file); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return out
 }
 
 // goldenRun builds a case and tells all that a user sees.

@@ -2,20 +2,17 @@ package llbgen
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 
-	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client/llb"
-	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
-	"github.com/moby/buildkit/frontend/dockerfile/linter"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/solver/pb"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
@@ -34,12 +31,14 @@ type build struct {
 	seen  warnings
 }
 
-// pending is a unit and what became of it.
+// pending is a unit, or a named context for a platform other than that of the
+// unit that uses it, and what became of it.
 type pending struct {
 	*unit
-	once sync.Once
-	out  *converted
-	err  error
+	context foreignContext // when unit is nil
+	once    sync.Once
+	out     *converted
+	err     error
 }
 
 // converted is a unit as LLB.
@@ -59,6 +58,9 @@ func newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, bake bool) (*build, e
 		unit := &pending{unit: u}
 		b.all = append(b.all, unit)
 		b.units[b.names.image(u.root)] = unit
+		for token, context := range u.lowered.contexts {
+			b.units[token] = &pending{context: context}
+		}
 	}
 	b.main = b.all[0]
 	b.seen.warn = opt.Warn
@@ -95,7 +97,7 @@ func (b *build) scanInstances(u *unit, args map[string]string) {
 		}
 		for _, inst := range u.instances {
 			token, named := b.names.given(inst)
-			if named && slices.Contains(strings.Split(list, ","), inst.Stage.Name) {
+			if named && inst.Stage.Name != "" && slices.Contains(strings.Split(list, ","), inst.Stage.Name) {
 				list += "," + token
 				args[name] = list
 			}
@@ -189,7 +191,11 @@ func (b *build) baseOf(u *pending) *dockerspec.DockerOCIImage {
 // convert converts a unit, once.
 func (b *build) convert(ctx context.Context, u *pending) (*converted, error) {
 	u.once.Do(func() {
-		u.out, u.err = b.convertUnit(ctx, u.unit)
+		if u.unit == nil {
+			u.out, u.err = b.loadContext(ctx, u.context)
+		} else {
+			u.out, u.err = b.convertUnit(ctx, u.unit)
+		}
 	})
 	return u.out, u.err
 }
@@ -206,10 +212,46 @@ func (b *build) convertUnit(ctx context.Context, u *unit) (*converted, error) {
 	if u.lowered.adds {
 		u.addHistory(res.Image.History)
 	}
-	for i, trigger := range res.Image.Config.OnBuild {
-		res.Image.Config.OnBuild[i] = b.names.show(trigger)
-	}
+	b.showTriggers(u, res.Image.Config.OnBuild)
+	res.Image.RootFS.DiffIDs = slices.DeleteFunc(res.Image.RootFS.DiffIDs, func(layer digest.Digest) bool { return layer == standInLayer })
 	return &converted{def, res}, nil
+}
+
+// showTriggers puts the triggers of the unit's root as they stand in the file
+// into its config.
+func (b *build) showTriggers(u *unit, triggers []string) {
+	at := 0
+	for _, in := range u.root.Stage.Instructions {
+		cmd, ok := in.Command.(*instructions.OnbuildCommand)
+		if !ok || at == len(triggers) {
+			continue
+		}
+		if in.Keyword == command.Arg {
+			triggers[at] = cmd.Expression
+		}
+		triggers[at] = b.names.show(triggers[at])
+		at++
+	}
+}
+
+// loadContext loads a named context.
+func (b *build) loadContext(ctx context.Context, c foreignContext) (*converted, error) {
+	nc, err := b.opt.Client.NamedContext(c.name, dockerui.ContextOpt{Platform: &c.platform, ResolveMode: b.opt.ImageResolveMode.String()})
+	if err != nil {
+		return nil, err
+	}
+	st, img, err := nc.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if img == nil {
+		img = &dockerspec.DockerOCIImage{}
+	}
+	def, err := st.Marshal(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+	}
+	return &converted{def, &dockerfile2llb.Result{Image: img}}, nil
 }
 
 // marshal returns the LLB of a state that the converter made of a unit.
@@ -255,7 +297,7 @@ func (b *build) describe(u *unit, def *llb.Definition) {
 			location.Ranges = u.lowered.locatePB(location.Ranges)
 		}
 		// instances of one stage come from the same lines
-		list.Locations = slices.CompactFunc(list.Locations, func(a, b *pb.Location) bool { return a.EqualVT(b) })
+		list.Locations = slices.CompactFunc(list.Locations, func(a, b *pb.Location) bool { return len(a.Ranges) > 0 && a.EqualVT(b) })
 	}
 }
 
@@ -269,131 +311,4 @@ func (b *build) ignoreCache(vertex string) bool {
 	number, ok := b.names.find(stage)
 	inst := b.names.instances[number]
 	return ok && inst != nil && inst.Stage.Name != "" && b.opt.Client != nil && b.opt.Client.IsNoCache(inst.Stage.Name)
-}
-
-// explain puts the names and lines of the file into an error of the converter.
-func (b *build) explain(u *unit, err error) error {
-	var located *parser.LocationError
-	if errors.As(err, &located) && !u.explained(located) {
-		for i, ranges := range located.Locations {
-			located.Locations[i] = u.lowered.locate(ranges)
-		}
-	}
-	if shown := b.names.show(err.Error()); shown != err.Error() {
-		return &shownError{shown, err}
-	}
-	return err
-}
-
-// explained reports whether an error comes from another unit, which has put its
-// places right.
-func (u *unit) explained(err error) bool {
-	var other *unitError
-	return errors.As(err, &other)
-}
-
-// unitError marks an error of a unit that another one needs.
-type unitError struct{ error }
-
-func (e *unitError) Unwrap() error { return e.error }
-
-// shownError is an error in the words of the file.
-type shownError struct {
-	text string
-	err  error
-}
-
-func (e *shownError) Error() string { return e.text }
-func (e *shownError) Unwrap() error { return e.err }
-
-// standInResolver answers for the images that stand for something else in a
-// text.
-type standInResolver struct {
-	build  *build
-	images map[string]string
-	next   llb.ImageMetaResolver
-}
-
-// ResolveImageConfig converts the unit that ref stands for, or asks for the image
-// that it does.
-func (r standInResolver) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
-	name, ok := strings.CutSuffix(ref, ":latest")
-	if u := r.build.units[name]; ok && u != nil {
-		out, err := r.build.convert(ctx, u)
-		if err != nil {
-			return "", "", nil, &unitError{err}
-		}
-		dt, err := json.Marshal(out.result.Image)
-		return ref, "", dt, err
-	}
-	image, ok := r.images[name]
-	if !ok {
-		return r.next.ResolveImageConfig(ctx, ref, opt)
-	}
-	named, err := reference.ParseNormalizedNamed(image)
-	if err != nil {
-		return "", "", nil, fmt.Errorf("failed to parse stage name %q: %w", image, err)
-	}
-	real := reference.TagNameOnly(named).String()
-	opt.LogName = strings.Replace(opt.LogName, ref, real, 1)
-	real, dgst, dt, err := r.next.ResolveImageConfig(ctx, real, opt)
-	if err != nil {
-		return "", "", nil, err
-	}
-	dt, err = withoutTriggers(dt)
-	return real, dgst, dt, err
-}
-
-// withoutTriggers returns an image config without its ONBUILD triggers.
-func withoutTriggers(config []byte) ([]byte, error) {
-	var img dockerspec.DockerOCIImage
-	if err := json.Unmarshal(config, &img); err != nil {
-		return nil, fmt.Errorf("failed to parse image config: %w", err)
-	}
-	if len(img.Config.OnBuild) == 0 {
-		return config, nil
-	}
-	img.Config.OnBuild = nil
-	return json.Marshal(img)
-}
-
-// warnings drops warnings that were given before: instances repeat those of
-// their stage.
-type warnings struct {
-	mu   sync.Mutex
-	warn linter.LintWarnFunc
-	seen map[string]struct{}
-}
-
-func (w *warnings) add(rule, description, url, msg string, location []parser.Range) {
-	if w.warn == nil {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	key := fmt.Sprint(rule, "\x00", msg, "\x00", location)
-	if _, ok := w.seen[key]; ok {
-		return
-	}
-	if w.seen == nil {
-		w.seen = map[string]struct{}{}
-	}
-	w.seen[key] = struct{}{}
-	w.warn(rule, description, url, msg, location)
-}
-
-// warnFor returns a lint callback for a unit's text. It drops what only the
-// lowering brought about.
-func (b *build) warnFor(u *unit) linter.LintWarnFunc {
-	return func(rule, description, url, msg string, location []parser.Range) {
-		if strings.Contains(msg, sealedHost) {
-			return
-		}
-		if len(location) > 0 && (rule == linter.RuleFromPlatformFlagConstDisallowed.Name || rule == linter.RuleRedundantTargetPlatform.Name) {
-			if o, ok := u.lowered.original(location[0].Start.Line); ok && o.platform {
-				return
-			}
-		}
-		b.seen.add(rule, description, url, b.names.show(msg), u.lowered.locate(location))
-	}
 }

@@ -167,7 +167,11 @@ func (l *linker) addUnit(u *pending) (*pb.Input, error) {
 		return nil, err
 	}
 	if head == nil {
-		return nil, fmt.Errorf("%s is empty: there is nothing to copy from it", u.root.Name)
+		name := u.context.name
+		if u.unit != nil {
+			name = u.root.Name
+		}
+		return nil, fmt.Errorf("%s is empty: there is nothing to copy from it", name)
 	}
 	l.heads[u] = head
 	return head, nil

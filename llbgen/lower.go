@@ -1,16 +1,13 @@
 package llbgen
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
 	"strconv"
 	"strings"
 
 	"github.com/containerd/platforms"
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
-	"github.com/moby/buildkit/solver/pb"
+	"github.com/distribution/reference"
+	"github.com/moby/buildkit/frontend/dockerfile/command"
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
@@ -31,16 +28,9 @@ type lowered struct {
 	// adds is set when a COPY stands for an ADD --from.
 	adds bool
 	// images are those that helper stages are built FROM, by what stands for
-	// them in the text.
-	images map[string]string
-}
-
-// origin says that lines first to last of a lowered text are an instruction.
-type origin struct {
-	first, last int
-	in          *syntax.Instruction
-	// platform is set for a FROM to which lowering added a platform.
-	platform bool
+	// them in the text; contexts are named contexts for other platforms.
+	images   map[string]string
+	contexts map[string]foreignContext
 }
 
 // lowerer writes one unit.
@@ -55,9 +45,12 @@ type lowerer struct {
 	varying map[string]struct{}
 	// own are the stages of which an instance keeps the name.
 	own map[*plan.Instance]bool
+	// taken are their names.
+	taken map[string]bool
 	// helpers are stages for images on platforms other than the unit's.
-	helpers map[string]string
-	images  map[string]string
+	helpers  map[string]string
+	images   map[string]string
+	contexts map[string]foreignContext
 
 	out   strings.Builder
 	adds  bool
@@ -72,7 +65,7 @@ type lowerer struct {
 // lower writes the unit as a plain Dockerfile. bake writes every build arg into
 // the text, even when all instances agree on it.
 func (u *unit) lower(p *plan.Plan, n *names, bake bool) (*lowered, error) {
-	l := &lowerer{plan: p, unit: u, names: n, varying: map[string]struct{}{}, own: map[*plan.Instance]bool{}, helpers: map[string]string{}, images: map[string]string{}, froms: map[string]string{}, index: map[*plan.Instance]int{}, line: 1}
+	l := &lowerer{plan: p, unit: u, names: n, varying: map[string]struct{}{}, own: map[*plan.Instance]bool{}, taken: map[string]bool{}, helpers: map[string]string{}, images: map[string]string{}, contexts: map[string]foreignContext{}, froms: map[string]string{}, index: map[*plan.Instance]int{}, line: 1}
 	l.findVarying(bake)
 	l.keepNames()
 	var err error
@@ -91,7 +84,7 @@ func (u *unit) lower(p *plan.Plan, n *names, bake bool) (*lowered, error) {
 	for name := range l.varying {
 		delete(args, name)
 	}
-	return &lowered{text: []byte(l.out.String()), target: l.name(u.root), args: args, lines: l.origins, froms: l.froms, adds: l.adds, images: l.images}, nil
+	return &lowered{text: []byte(l.out.String()), target: l.name(u.root), args: args, lines: l.origins, froms: l.froms, adds: l.adds, images: l.images, contexts: l.contexts}, nil
 }
 
 // findVarying finds the build args on which instances differ.
@@ -99,6 +92,9 @@ func (l *lowerer) findVarying(bake bool) {
 	root := l.unit.root.Env
 	for _, inst := range l.unit.instances {
 		for _, name := range inst.Reads {
+			if plan.BuildWide(name) {
+				continue // a call that binds it is a unit of its own
+			}
 			if _, given := root.Args[name]; bake && given || !root.Same(inst.Env, name) {
 				l.varying[name] = struct{}{}
 			}
@@ -109,12 +105,15 @@ func (l *lowerer) findVarying(bake bool) {
 // keepNames lets a stage keep its name in the instance that the file itself
 // means by it.
 func (l *lowerer) keepNames() {
-	taken := map[string]bool{}
+	if epoch := l.unit.epoch; epoch != nil { // upstream looks for it by its name
+		l.own[epoch] = true
+		l.taken[epoch.Stage.Name] = true
+	}
 	for i := len(l.unit.instances) - 1; i >= 0; i-- {
 		inst := l.unit.instances[i]
-		if inst.Stage.Name != "" && inst.Name == inst.Stage.Name && !taken[inst.Name] && l.sameEnvironment(inst) {
+		if inst.Stage.Name != "" && inst.Name == inst.Stage.Name && !l.taken[inst.Name] && l.sameEnvironment(inst) {
 			l.own[inst] = true
-			taken[inst.Name] = true
+			l.taken[inst.Name] = true
 		}
 	}
 }
@@ -167,65 +166,6 @@ func (l *lowerer) global() {
 		l.write(in.Lead(), nil)
 		l.write(in.Text(), in)
 	}
-}
-
-// helperStages writes the stages for images that instances copy from on a
-// platform of their own: COPY --from has no flag for it.
-func (l *lowerer) helperStages() {
-	for _, inst := range l.unit.instances {
-		if !l.foreign(inst) {
-			continue
-		}
-		if inst.Base.To == nil && inst.Base.Name == scratch {
-			l.helper(inst, scratch, scratchContext, inst.Stage.From)
-		}
-		for _, in := range inst.Stage.Instructions {
-			for _, ref := range in.References {
-				for _, e := range inst.Edges[ref] {
-					if e.To == nil && e.Name != scratch {
-						l.helper(inst, e.Name, l.imageOf(e), in)
-					}
-				}
-			}
-		}
-	}
-}
-
-const (
-	scratch = "scratch"
-	// scratchContext is a named context that gives an empty filesystem of any
-	// platform: upstream's FROM scratch ignores --platform.
-	scratchContext = "stagecraft-scratch"
-)
-
-// imageOf returns what a helper stage for e is built FROM: for an image, a name
-// that stands for it without its triggers, which only a FROM runs.
-func (l *lowerer) imageOf(e plan.Edge) string {
-	if e.Context {
-		return e.Name
-	}
-	token := sealedHost + l.names.stage("image "+e.Name, e.Name)
-	l.images[token] = e.Name
-	return token
-}
-
-// helper writes a stage that is an image on the platform of inst.
-func (l *lowerer) helper(inst *plan.Instance, key, image string, in *syntax.Instruction) {
-	platform := platforms.FormatAll(inst.Env.Platform)
-	label := key
-	key += " " + platform
-	if _, ok := l.helpers[key]; ok {
-		return
-	}
-	name := l.names.stage("helper "+key, label)
-	l.helpers[key] = name
-	l.stages++
-	l.write(fmt.Sprintf("FROM --platform=%s %s AS %s", platform, image, name), in)
-	l.origins[len(l.origins)-1].platform = true
-}
-
-func (l *lowerer) helperOf(inst *plan.Instance, name string) string {
-	return l.helpers[name+" "+platforms.FormatAll(inst.Env.Platform)]
 }
 
 // pad writes a stage that nothing needs where a stage would be alone in the
@@ -302,6 +242,9 @@ func (l *lowerer) from(inst *plan.Instance) error {
 		if base, err = expand(base); err != nil {
 			return err
 		}
+		if safe := l.outside(base); safe != base {
+			base, changed = safe, true
+		}
 		if l.foreign(inst) && platform == "" {
 			platform, changed, added = platforms.FormatAll(inst.Env.Platform), true, true
 		}
@@ -327,7 +270,7 @@ func (l *lowerer) from(inst *plan.Instance) error {
 
 // instruction writes an instruction below the FROM.
 func (l *lowerer) instruction(inst *plan.Instance, in *syntax.Instruction) error {
-	if _, ok := in.Command.(*instructions.ArgCommand); ok {
+	if in.Keyword == command.Arg {
 		if text := l.arg(inst, in); text != "" {
 			l.write(text, in)
 			return nil
@@ -375,10 +318,22 @@ func (l *lowerer) edge(inst *plan.Instance, e plan.Edge) string {
 		return l.names.image(e.To)
 	case e.To != nil:
 		return l.name(e.To)
-	case e.Name != scratch && l.foreign(inst):
-		return l.helperOf(inst, e.Name)
+	case e.Name == scratch || !l.foreign(inst):
+		return l.outside(e.Name)
+	case e.Context:
+		return l.contextOf(inst, e)
 	}
-	return e.Name
+	return l.helperOf(inst, e.Name)
+}
+
+// outside returns a name for an image or context that is no stage's in the text.
+func (l *lowerer) outside(name string) string {
+	if l.taken[strings.ToLower(name)] {
+		if named, err := reference.ParseNormalizedNamed(name); err == nil {
+			return named.Name()
+		}
+	}
+	return name
 }
 
 // arg writes an ARG whose value in inst is not what the converter would give
@@ -389,7 +344,7 @@ func (l *lowerer) arg(inst *plan.Instance, in *syntax.Instruction) string {
 	if in.OnBuild {
 		words = strings.Fields(in.Line)[:2]
 	}
-	for _, word := range arguments(in.Node) {
+	for _, word := range in.Words() {
 		name, _, hasDefault := strings.Cut(word, "=")
 		if v, ok := l.argValue(inst, name, hasDefault); ok {
 			word, changed = name+"="+quote(v), true
@@ -400,15 +355,6 @@ func (l *lowerer) arg(inst *plan.Instance, in *syntax.Instruction) string {
 		return ""
 	}
 	return strings.Join(words, " ")
-}
-
-// arguments returns the words of an ARG as written.
-func arguments(node *parser.Node) []string {
-	var words []string
-	for n := node.Next; n != nil; n = n.Next {
-		words = append(words, n.Value)
-	}
-	return words
 }
 
 // argValue returns the value that an ARG has in inst when the converter would
@@ -424,85 +370,4 @@ func (l *lowerer) argValue(inst *plan.Instance, name string, hasDefault bool) (s
 	v, ok := inst.Env.Global(name)
 	theirs, set := l.env.Global(name)
 	return v, ok && (!set || theirs != v)
-}
-
-// quote writes a value so that a Dockerfile's ARG has it to the letter.
-func quote(v string) string {
-	return "'" + strings.ReplaceAll(v, "'", `'"'"'`) + "'"
-}
-
-// spell writes the arguments of a COPY.
-func spell(c *plan.Copy) string {
-	if !c.JSON {
-		return strings.Join(c.Words, " ")
-	}
-	var out strings.Builder
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(c.Words) // strings always encode
-	return strings.TrimSuffix(out.String(), "\n")
-}
-
-// maxLine is how long a line of the text gets: upstream's parser takes 64 KiB.
-const maxLine = 60_000
-
-// wrap breaks a line that is too long, where joining it again gives the same.
-func wrap(line string, escape byte) string {
-	var out strings.Builder
-	for len(line) > maxLine {
-		at := maxLine
-		for at > 1 && (line[at] == ' ' || line[at] == '\t' || line[at] == '#' || line[at-1] == escape || line[at]&0xc0 == 0x80) {
-			at--
-		}
-		out.WriteString(line[:at])
-		out.WriteByte(escape)
-		out.WriteByte('\n')
-		line = line[at:]
-	}
-	out.WriteString(line)
-	return out.String()
-}
-
-// original returns the origin of a line of the text.
-func (l *lowered) original(line int) (origin, bool) {
-	lo, hi := 0, len(l.lines)
-	for lo < hi {
-		if mid := (lo + hi) / 2; l.lines[mid].last < line {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	if lo < len(l.lines) && l.lines[lo].first <= line {
-		return l.lines[lo], true
-	}
-	return origin{}, false
-}
-
-// locatePB is locate for the ranges of LLB.
-func (l *lowered) locatePB(ranges []*pb.Range) []*pb.Range {
-	in := make([]parser.Range, 0, len(ranges))
-	for _, r := range ranges {
-		in = append(in, parser.Range{Start: parser.Position{Line: int(r.Start.Line)}})
-	}
-	out := make([]*pb.Range, 0, len(ranges))
-	for _, r := range l.locate(in) {
-		out = append(out, &pb.Range{Start: &pb.Position{Line: int32(r.Start.Line)}, End: &pb.Position{Line: int32(r.End.Line)}})
-	}
-	return out
-}
-
-// locate returns where ranges of the text stand in the file: an instruction is
-// shown whole.
-func (l *lowered) locate(ranges []parser.Range) []parser.Range {
-	var out []parser.Range
-	var last *syntax.Instruction
-	for _, r := range ranges {
-		o, ok := l.original(r.Start.Line)
-		if ok && o.in != last {
-			out = append(out, o.in.Location()...)
-			last = o.in
-		}
-	}
-	return out
 }

@@ -13,6 +13,8 @@ import (
 // unit that they stand in.
 type unit struct {
 	root *plan.Instance
+	// epoch is the stage that gives SOURCE_DATE_EPOCH; nil for none.
+	epoch *plan.Instance
 	// instances are all that root needs, itself included, up to the next
 	// unit, each behind those it needs.
 	instances []*plan.Instance
@@ -34,13 +36,13 @@ func units(p *plan.Plan, platform *ocispecs.Platform) []*unit {
 			return
 		}
 		seen[root] = true
-		u := &unit{root: root, platform: platform}
+		u := &unit{root: root, epoch: p.Epochs[root], platform: platform}
 		if platform != nil || root.Env.Explicit() {
 			u.platform = &root.Env.Platform
 		}
 		all = append(all, u)
-		if epoch, ok := p.Epochs[root]; ok {
-			more = append(more, epoch)
+		if u.epoch != nil {
+			more = append(more, u.epoch)
 		}
 		for _, sealed := range u.collect(more) {
 			add(sealed, nil)

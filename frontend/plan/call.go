@@ -39,7 +39,7 @@ func (c *call) clone() *call {
 // or cannot be written into a line of text.
 func (c *call) needsOwnBuild() bool {
 	for name, v := range c.values {
-		if _, ok := buildWide[strings.ToUpper(name)]; ok || strings.HasPrefix(name, "BUILDKIT_") {
+		if BuildWide(name) {
 			return true
 		}
 		if strings.ContainsAny(v, "\r\n\x00") || !utf8.ValidString(v) {
@@ -49,10 +49,14 @@ func (c *call) needsOwnBuild() bool {
 	return false
 }
 
-// buildWide are the build args that upstream's converter acts on by itself.
-var buildWide = map[string]struct{}{
-	"HTTP_PROXY": {}, "HTTPS_PROXY": {}, "FTP_PROXY": {}, "NO_PROXY": {}, "ALL_PROXY": {},
-	epoch: {},
+// BuildWide reports whether a build arg is one on which upstream's converter acts
+// by itself, in all stages of a build.
+func BuildWide(name string) bool {
+	switch strings.ToUpper(name) {
+	case "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY", epoch:
+		return true
+	}
+	return strings.HasPrefix(name, "BUILDKIT_")
 }
 
 // refuseSets refuses a set where one call is needed.

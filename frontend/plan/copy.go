@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
@@ -46,7 +45,7 @@ func (p *planner) copyOf(in *syntax.Instruction, c *call) (*Copy, error) {
 	if len(c.values) == 0 {
 		return nil, nil
 	}
-	words := arguments(in.Node)
+	words := in.Words()
 	bound := boundNames{c: c, escape: string(p.file.Escape)}
 	lex := shell.NewLex(p.file.Escape)
 	lex.RawQuotes, lex.RawEscapes, lex.SkipUnsetEnv = true, true, true
@@ -65,18 +64,6 @@ func (p *planner) copyOf(in *syntax.Instruction, c *call) (*Copy, error) {
 		return nil, nil
 	}
 	return out, nil
-}
-
-// arguments returns the words behind the flags of a COPY.
-func arguments(node *parser.Node) []string {
-	for len(node.Children) == 0 && node.Next != nil && len(node.Next.Children) > 0 {
-		node = node.Next.Children[0] // ONBUILD
-	}
-	var words []string
-	for n := node.Next; n != nil; n = n.Next {
-		words = append(words, n.Value)
-	}
-	return words
 }
 
 // boundNames are the names that a COPY takes from its call, their values

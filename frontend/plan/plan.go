@@ -126,9 +126,11 @@ func (p *planner) plan() error {
 		return err
 	}
 	if ref != nil {
+		// to the rest of the file the bindings of a target are build args
 		if p.out.Root, err = p.callTarget(ref, stage, env); err != nil {
 			return err
 		}
+		env = p.out.Root.Env
 	}
 	for _, stage := range p.file.Stages {
 		if p.plain(stage) || p.opt.AllStages {
@@ -139,6 +141,9 @@ func (p *planner) plan() error {
 		if p.out.Root, err = p.instance(stage, env); err != nil {
 			return err
 		}
+	}
+	if err := p.epoch(p.out.Root); err != nil {
+		return err
 	}
 	for _, stage := range p.file.Stages {
 		// a stage that some call completes need not stand on its own
@@ -167,7 +172,7 @@ func (p *planner) target() (*syntax.Reference, *syntax.Stage, error) {
 	if p.opt.Target == "" {
 		return nil, p.file.Stages[len(p.file.Stages)-1], nil
 	}
-	ref, err := syntax.ParseReference(p.opt.Target)
+	ref, err := syntax.ParseReference(p.opt.Target, p.file.Escape)
 	if err != nil {
 		if span, mistake, ok := syntax.Place(err); ok {
 			return nil, nil, place{target: p.opt.Target}.error(span, mistake)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/frontend/dockerfile/command"
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 	"github.com/moby/buildkit/util/suggest"
 
@@ -34,6 +33,8 @@ type planner struct {
 	named map[string]*syntax.Stage
 	// declared are the names of all ARGs of the file.
 	declared map[string]struct{}
+	// wide are those of them that every stage depends on.
+	wide []string
 	// failed are the stages that cannot stand on their own.
 	failed map[*syntax.Stage]error
 	// isPlain says of each stage whether all that it reaches is plain.
@@ -80,6 +81,9 @@ func newPlanner(file *syntax.File, opt Options) *planner {
 	for _, list := range append([][]*syntax.Instruction{file.Args}, instructionsOf(file)...) {
 		for _, name := range declaredArgs(list) {
 			p.declared[name] = struct{}{}
+			if BuildWide(name) && !slices.Contains(p.wide, name) {
+				p.wide = append(p.wide, name)
+			}
 		}
 	}
 	return p
@@ -102,7 +106,7 @@ func (p *planner) rootEnvironment(target *syntax.Stage) (*Environment, error) {
 	name := target.Name
 	if p.opt.Target != "" {
 		name = p.opt.Target
-		if ref, err := syntax.ParseReference(name); err == nil {
+		if ref, err := syntax.ParseReference(name, p.file.Escape); err == nil {
 			name = ref.Target
 		}
 	}
@@ -236,12 +240,13 @@ func (p *planner) resolve(inst *Instance) error {
 		p.read(PlatformInput)
 		return nil
 	}
+	p.readAll(p.wide)
 	if err := p.base(inst); err != nil {
 		return err
 	}
 	for n, in := range inst.Stage.Instructions {
-		if arg, ok := in.Command.(*instructions.ArgCommand); ok {
-			p.readArgs(inst.Env, arg)
+		if in.Keyword == command.Arg {
+			p.readArgs(inst.Env, in)
 		}
 		for _, ref := range in.References {
 			edges, err := p.edges(inst, n, in, ref)
@@ -257,12 +262,14 @@ func (p *planner) resolve(inst *Instance) error {
 	return nil
 }
 
-// readArgs notes what an ARG of a stage depends on.
-func (p *planner) readArgs(env *Environment, cmd *instructions.ArgCommand) {
-	for _, arg := range cmd.Args {
-		p.read(arg.Key)
-		if _, ok := env.Args[arg.Key]; !ok && arg.Value == nil {
-			p.readAll(env.globals[arg.Key].deps)
+// readArgs notes what an ARG of a stage depends on. A trigger's counts for the
+// stage that has it: its text is what may have to change.
+func (p *planner) readArgs(env *Environment, in *syntax.Instruction) {
+	for _, word := range in.Words() {
+		name, _, hasDefault := strings.Cut(word, "=")
+		p.read(name)
+		if _, ok := env.Args[name]; !ok && !hasDefault {
+			p.readAll(env.globals[name].deps)
 		}
 	}
 }
@@ -337,7 +344,7 @@ func (p *planner) expanded(at place, ref *syntax.Reference, name string) (*synta
 	if name == ref.Target || !strings.Contains(name, "(") {
 		return nil, nil
 	}
-	called, err := syntax.ParseReference(name)
+	called, err := syntax.ParseReference(name, p.file.Escape)
 	if err != nil {
 		return nil, at.errorf(ref.TargetSpan, "%s stands for %q: %w", ref.Target, name, err)
 	}

@@ -310,6 +310,20 @@ func (in *Instruction) erase() string {
 	return in.Splice(edits)
 }
 
+// Words returns the words of the plain instruction behind its flags; for ONBUILD
+// those of the trigger.
+func (in *Instruction) Words() []string {
+	node := in.Node
+	for in.OnBuild && node.Next != nil && len(node.Next.Children) > 0 {
+		node = node.Next.Children[0]
+	}
+	var words []string
+	for n := node.Next; n != nil; n = n.Next {
+		words = append(words, n.Value)
+	}
+	return words
+}
+
 // Stage returns upstream's view of a FROM; nil for another instruction.
 func (in *Instruction) Stage() *instructions.Stage {
 	st, _ := in.Command.(*instructions.Stage)

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
 // Reference names what a stage is built from or copies from: a stage, an image
@@ -88,9 +86,10 @@ func errorAt(start, end int, format string, args ...any) error {
 }
 
 // ParseReference parses text that is a reference and nothing else, such as a
-// build's target. Positions of the error are those of the text.
-func ParseReference(text string) (*Reference, error) {
-	s := &scanner{line: text, escape: parser.DefaultEscapeToken}
+// build's target, under an escape token. Positions of the error are those of the
+// text.
+func ParseReference(text string, escape rune) (*Reference, error) {
+	s := &scanner{line: text, escape: escape}
 	ref, err := s.reference(isSpace)
 	if err != nil {
 		return nil, err
