@@ -55,7 +55,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	if err != nil {
 		return nil, locate(err, src.SourceMap)
 	}
-	if res, ok, err := answer(ctx, bc, gen, src.SourceMap.Filename); err != nil || ok {
+	if res, ok, err := answer(ctx, bc, gen, src.Filename); err != nil || ok {
 		if gen.File() != nil { // upstream does not locate errors of its requests
 			err = locate(err, src.SourceMap)
 		}

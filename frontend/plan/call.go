@@ -135,7 +135,7 @@ func (p *planner) values(at place, b syntax.Binding, names *scope) ([]boundValue
 				return nil, at.errorf(v.Span, "[*] is the platforms of the build: only %s takes it", targetPlatform)
 			}
 			for _, platform := range p.requested() {
-				out = append(out, boundValue{platforms.FormatAll(platform), v.Span})
+				out = append(out, boundValue{platform, v.Span})
 			}
 			continue
 		}
@@ -161,15 +161,24 @@ func (p *planner) values(at place, b syntax.Binding, names *scope) ([]boundValue
 	return out, nil
 }
 
-// requested returns the platforms that the build was asked for.
-func (p *planner) requested() []ocispecs.Platform {
+// requested returns the platforms that the build was asked for, each once and in
+// the order of their names: in which order the client lists them is no part of
+// the build.
+func (p *planner) requested() []string {
+	all := p.opt.Requested
 	switch {
-	case len(p.opt.Requested) > 0:
-		return p.opt.Requested
+	case len(all) > 0:
 	case p.opt.TargetPlatform != nil:
-		return []ocispecs.Platform{*p.opt.TargetPlatform}
+		all = []ocispecs.Platform{*p.opt.TargetPlatform}
+	default:
+		all = []ocispecs.Platform{p.opt.BuildPlatform}
 	}
-	return []ocispecs.Platform{p.opt.BuildPlatform}
+	names := make([]string, 0, len(all))
+	for _, platform := range all {
+		names = append(names, platforms.FormatAll(platform))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // call plans what a call calls.
