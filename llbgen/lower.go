@@ -302,7 +302,7 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) {
 		l.write(in.Text(), in)
 		return
 	}
-	text := wrap(in.Splice(edits), byte(l.plan.File.Escape)) + "\n" + in.Heredocs()
+	text := syntax.Wrap(in.Splice(edits), l.plan.File.Escape) + "\n" + in.Heredocs()
 	l.write(text, in)
 }
 

@@ -63,7 +63,7 @@ func (in *Instruction) readComments() error {
 
 // trailingComments reads the comments below the last instruction.
 func (f *File) trailingComments(from int) error {
-	return f.eachExtension(from, len(f.Data), func(text string, offset int) error {
+	return f.eachExtension(from, len(f.text), func(text string, offset int) error {
 		if strings.HasPrefix(text, "--") {
 			return f.errorAt(offset, offset+len(text), "there is no instruction below these flags")
 		}
@@ -74,7 +74,10 @@ func (f *File) trailingComments(from int) error {
 // eachExtension calls fn for each comment between two offsets that starts with
 // #+, with its text behind that and the text's offset.
 func (f *File) eachExtension(from, to int, fn func(text string, offset int) error) error {
-	for line := range strings.Lines(string(f.Data[from:to])) {
+	if !strings.Contains(f.text[from:to], extensionPrefix) {
+		return nil
+	}
+	for line := range strings.Lines(f.text[from:to]) {
 		trimmed := strings.TrimLeftFunc(strings.TrimPrefix(line, byteOrderMark), unicode.IsSpace)
 		if text, ok := strings.CutPrefix(trimmed, extensionPrefix); ok {
 			text = strings.TrimLeftFunc(text, unicode.IsSpace)

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sort"
 	"strings"
 	"unicode"
 
@@ -27,6 +28,7 @@ type File struct {
 	// Warnings are those about the file's own spelling.
 	Warnings []Warning
 
+	text  string // Data
 	index *lineIndex
 	// header is where the directives end.
 	header int
@@ -54,7 +56,7 @@ func (s *Stage) String() string {
 // returns what it came to know: when File.Extended is not set, the mistake is
 // one of a plain Dockerfile and upstream words it best.
 func Parse(data []byte) (*File, error) {
-	f := &File{Data: data, Escape: parser.DefaultEscapeToken, index: newLineIndex(data), header: directives(data)}
+	f := &File{Data: data, text: string(data), Escape: parser.DefaultEscapeToken, index: newLineIndex(data), header: directives(data)}
 	parsed, err := parser.Parse(bytes.NewReader(data))
 	if err != nil {
 		return f, err
@@ -80,6 +82,7 @@ func Parse(data []byte) (*File, error) {
 func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
 	join := newJoiner(f.index, f.Escape)
 	all := make([]*Instruction, 0, len(nodes))
+	var changed []*Instruction
 	behind := f.header
 	for _, node := range nodes {
 		in := &Instruction{file: f, Node: node, StartLine: node.StartLine, EndLine: node.EndLine, leadStart: behind}
@@ -105,32 +108,66 @@ func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
 			return nil, in.Locate(err)
 		}
 		if in.Changed() {
-			f.Extended = true
-			if err := in.reparse(); err != nil {
-				return nil, err
-			}
+			changed = append(changed, in)
 		}
 		all = append(all, in)
 	}
+	f.Extended = f.Extended || len(changed) > 0
 	if err := f.trailingComments(behind); err != nil {
 		f.Extended = true
 		return nil, err
 	}
-	return all, nil
+	return all, f.reparse(changed)
 }
 
-// reparse makes the instruction's node from its plain form.
-func (in *Instruction) reparse() error {
-	text := fmt.Sprintf("# escape=%c\n%s\n%s", in.file.Escape, in.erase(), in.Heredocs())
-	parsed, err := parser.Parse(strings.NewReader(text))
-	if err != nil {
-		return parser.SetLocation(err, in.Location())
+// reparse makes the nodes of changed instructions from their plain form, all in
+// one text: a parse of its own for each would cost many times as much.
+func (f *File) reparse(changed []*Instruction) error {
+	if len(changed) == 0 {
+		return nil
 	}
-	node := parsed.AST.Children[0]
-	node.StartLine, node.EndLine = in.StartLine, in.EndLine
-	node.PrevComment = in.Node.PrevComment
-	in.Node = node
+	var (
+		text  strings.Builder
+		lines []int // where each instruction starts in text
+	)
+	fmt.Fprintf(&text, "# escape=%c\n", f.Escape)
+	line := 2
+	for _, in := range changed {
+		lines = append(lines, line)
+		plain := Wrap(in.erase(), f.Escape) + "\n" + in.Heredocs()
+		if !strings.HasSuffix(plain, "\n") {
+			plain += "\n"
+		}
+		line += strings.Count(plain, "\n")
+		text.WriteString(plain)
+	}
+	parsed, err := parser.Parse(strings.NewReader(text.String()))
+	if err != nil {
+		return reparseError(err, changed, lines)
+	}
+	if len(parsed.AST.Children) != len(changed) {
+		return fmt.Errorf("internal error: %d extended instructions were read as %d", len(changed), len(parsed.AST.Children))
+	}
+	for i, node := range parsed.AST.Children {
+		in := changed[i]
+		node.StartLine, node.EndLine = in.StartLine, in.EndLine
+		node.PrevComment = in.Node.PrevComment
+		in.Node = node
+	}
 	return nil
+}
+
+// reparseError puts an error of the plain forms where its instruction stands.
+func reparseError(err error, changed []*Instruction, lines []int) error {
+	var located *parser.LocationError
+	if errors.As(err, &located) && len(located.Locations) > 0 && len(located.Locations[0]) > 0 {
+		at := located.Locations[0][0].Start.Line
+		i := sort.Search(len(lines), func(i int) bool { return lines[i] > at })
+		if i > 0 {
+			return parser.SetLocation(err, changed[i-1].Location())
+		}
+	}
+	return err
 }
 
 // add gives the instruction its command and its place.
@@ -185,7 +222,7 @@ func (in *Instruction) Errorf(span Span, format string, args ...any) error {
 }
 
 // Header returns the lines of the file's directives, such as # escape=.
-func (f *File) Header() string { return string(f.Data[:f.header]) }
+func (f *File) Header() string { return f.text[:f.header] }
 
 // directives returns where the parser directives at the top of data end; a byte
 // order mark counts as one.

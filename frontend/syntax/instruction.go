@@ -48,14 +48,14 @@ type Instruction struct {
 
 // Lead returns the comments and blank lines above the instruction.
 func (in *Instruction) Lead() string {
-	return string(in.file.Data[in.leadStart:max(in.start, in.leadStart)])
+	return in.file.text[in.leadStart:max(in.start, in.leadStart)]
 }
 
 // Text returns the instruction as it stands in the file, heredocs included.
-func (in *Instruction) Text() string { return string(in.file.Data[max(in.start, in.leadStart):in.end]) }
+func (in *Instruction) Text() string { return in.file.text[max(in.start, in.leadStart):in.end] }
 
 // Heredocs returns the bodies of the heredocs with their end words.
-func (in *Instruction) Heredocs() string { return string(in.file.Data[in.heredocs:in.end]) }
+func (in *Instruction) Heredocs() string { return in.file.text[in.heredocs:in.end] }
 
 // Changed reports whether the instruction cannot stand as it is in a plain
 // Dockerfile.

@@ -116,53 +116,74 @@ func (x *lineIndex) position(offset int) parser.Position {
 // joiner joins continuation lines under an escape token.
 type joiner struct {
 	index        *lineIndex
+	escape       []byte
 	continuation *regexp.Regexp
 }
 
 func newJoiner(index *lineIndex, escape rune) *joiner {
 	token := regexp.QuoteMeta(string(escape))
-	return &joiner{index, regexp.MustCompile(`([^` + token + `])` + token + `[ \t]*$|^` + token + `[ \t]*$`)}
+	return &joiner{index, []byte(string(escape)), regexp.MustCompile(`([^` + token + `])` + token + `[ \t]*$|^` + token + `[ \t]*$`)}
 }
 
 // join returns the logical line that starts at line first, and the line behind
 // it: that of its first heredoc body if it has one. last is where the
 // instruction ends at most.
 func (j *joiner) join(first, last int) (l logicalLine, next int) {
+	part, at := j.line(first)
+	trimmed := bytes.TrimLeftFunc(part, unicode.IsSpace)
+	part, at = trimmed, at+len(part)-len(trimmed)
+	end := j.continues(part)
+	if end < 0 {
+		return logicalLine{string(part), []piece{{0, at}}}, first + 1
+	}
 	var text strings.Builder
-	n := first
 	add := func(part []byte, file int) {
 		if len(part) > 0 {
 			l.pieces = append(l.pieces, piece{text.Len(), file})
 			text.Write(part)
 		}
 	}
-	defer func() { l.text = text.String() }()
-	for ; n <= last; n++ {
-		raw, at := j.index.line(n)
-		if n == 1 {
-			if trimmed := bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")); len(trimmed) < len(raw) {
-				raw, at = trimmed, at+len(raw)-len(trimmed)
-			}
-		}
-		part := bytes.TrimRight(raw, "\r\n")
-		trimmed := bytes.TrimLeftFunc(part, unicode.IsSpace)
-		if n == first {
-			part, at = trimmed, at+len(part)-len(trimmed)
-		} else if len(trimmed) == 0 || trimmed[0] == '#' {
+	add(part[:end], at)
+	for next = first + 1; next <= last; next++ {
+		part, at = j.line(next)
+		if trimmed = bytes.TrimLeftFunc(part, unicode.IsSpace); len(trimmed) == 0 || trimmed[0] == '#' {
 			continue // empty and comment lines between continuation lines
 		}
-		match := j.continuation.FindSubmatchIndex(part)
-		if match == nil {
+		if end = j.continues(part); end < 0 {
 			add(part, at)
-			return l, n + 1
-		}
-		end := match[0]
-		if match[2] >= 0 {
-			end = match[3]
+			next++
+			break
 		}
 		add(part[:end], at)
 	}
-	return l, n
+	l.text = text.String()
+	return l, next
+}
+
+// line returns line n without its line end and a byte order mark, and its offset.
+func (j *joiner) line(n int) ([]byte, int) {
+	raw, at := j.index.line(n)
+	if n == 1 {
+		trimmed := bytes.TrimPrefix(raw, []byte(byteOrderMark))
+		raw, at = trimmed, at+len(raw)-len(trimmed)
+	}
+	return bytes.TrimRight(raw, "\r\n"), at
+}
+
+// continues returns how much of a line counts when the next one continues it,
+// and -1 when it does not.
+func (j *joiner) continues(part []byte) int {
+	if !bytes.HasSuffix(bytes.TrimRight(part, " \t"), j.escape) {
+		return -1
+	}
+	match := j.continuation.FindSubmatchIndex(part)
+	switch {
+	case match == nil:
+		return -1
+	case match[2] >= 0:
+		return match[3]
+	}
+	return match[0]
 }
 
 // firstWord returns where the first word of s starts and ends.
@@ -173,4 +194,27 @@ func firstWord(s string) (start, end int) {
 		end++
 	}
 	return start, end
+}
+
+// maxLine is how long a line may get: upstream's parser takes 64 KiB.
+const maxLine = 60_000
+
+// Wrap breaks a logical line that is too long, where joining it again gives the same.
+func Wrap(line string, escape rune) string {
+	if len(line) <= maxLine {
+		return line
+	}
+	var out strings.Builder
+	for len(line) > maxLine {
+		at := maxLine
+		for at > 1 && (line[at] == ' ' || line[at] == '\t' || line[at] == '#' || rune(line[at-1]) == escape || line[at]&0xc0 == 0x80) {
+			at--
+		}
+		out.WriteString(line[:at])
+		out.WriteRune(escape)
+		out.WriteByte('\n')
+		line = line[at:]
+	}
+	out.WriteString(line)
+	return out.String()
 }

@@ -21,21 +21,27 @@ func conversions() ([]row, error) {
 		text := manyStages(stages)
 		upstream := func() error { return convert(text, builder.Build) }
 		ours := func() error { return convert(text, frontend.Build) }
-		r, err := pairs(fmt.Sprintf("conversion of %d stages", stages), 1+2000/stages, upstream, ours)
+		more, err := timeAndMemory(fmt.Sprintf("conversion of %d stages", stages), 1+2000/stages, upstream, ours)
 		if err != nil {
 			return nil, err
 		}
-		a, err := allocated(upstream)
-		if err != nil {
-			return nil, err
-		}
-		b, err := allocated(ours)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, r, once(fmt.Sprintf("memory for %d stages", stages), "MB", a, b))
+		rows = append(rows, more...)
 	}
 	return rows, nil
+}
+
+// timeAndMemory compares what two ways take and allocate.
+func timeAndMemory(what string, n int, upstream, ours func() error) ([]row, error) {
+	r, err := pairs(what, n, upstream, ours)
+	if err != nil {
+		return nil, err
+	}
+	a, err := allocated(upstream)
+	if err != nil {
+		return nil, err
+	}
+	b, err := allocated(ours)
+	return []row{r, once(what+", memory", "MB", a, b)}, err
 }
 
 func convert(dockerfile string, build client.BuildFunc) error {

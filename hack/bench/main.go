@@ -1,6 +1,7 @@
 // Command bench compares the frontend with upstream's of the same BuildKit
 // release, in pairs: ours and upstream's in turn, on one machine and daemon, so
-// that a ratio means something where times do not. Run it with make bench.
+// that a ratio means something where times do not. Run it with make bench; names
+// of measurements as arguments run only those.
 package main
 
 import (
@@ -27,8 +28,22 @@ func main() {
 
 func bench() error {
 	var rows []row
-	for _, measure := range []func() ([]row, error){conversions, imageSizes, processStart, cachedBuilds} {
-		more, err := measure()
+	for _, m := range []struct {
+		name string
+		run  func() ([]row, error)
+	}{
+		{"conversions", conversions},
+		{"planned-calls", plannedCalls},
+		{"image-sizes", imageSizes},
+		{"process-start", processStart},
+		{"cached-builds", cachedBuilds},
+		{"built-calls", builtCalls},
+		{"linked-targets", linkedTargets},
+	} {
+		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], m.name) {
+			continue
+		}
+		more, err := m.run()
 		if err != nil {
 			return err
 		}

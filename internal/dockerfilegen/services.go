@@ -46,3 +46,16 @@ func sharedBase(n int) string {
 const serviceSteps = `COPY . /src
 RUN mkdir -p /out && echo $PKG > /out/app
 `
+
+// Linked returns the same build for clients that link targets: a stage that is
+// built once for each service, and one that copies from the named contexts s0,
+// s1 and so on.
+func Linked(n, base int) string {
+	var out strings.Builder
+	out.WriteString(sharedBase(base))
+	out.WriteString("FROM base AS build\nARG PKG\n" + serviceSteps + "FROM alpine:3.22 AS app\n")
+	for i := range n {
+		fmt.Fprintf(&out, "COPY --from=s%d /out/app /usr/bin/s%d\n", i, i)
+	}
+	return out.String()
+}
