@@ -72,6 +72,6 @@ FUZZTIME = 1m
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target, one after another (FUZZTIME=1m)
-	@for target in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' frontend llbgen | cut -d' ' -f2); do \
-		go test ./frontend -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) || exit 1; \
+	@grep -roE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' frontend llbgen | while IFS=: read -r file name; do \
+		go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(FUZZTIME) || exit 1; \
 	done

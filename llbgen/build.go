@@ -270,24 +270,29 @@ func (b *build) marshal(ctx context.Context, u *unit, st llb.State) (*llb.Defini
 // describe puts the names and lines of the file into what a user sees of def.
 func (b *build) describe(u *unit, def *llb.Definition) {
 	for dgst, meta := range def.Metadata {
-		shown := make(map[string]string, len(meta.Description))
+		changed := false
 		for key, text := range meta.Description {
-			if from, ok := u.lowered.froms[text]; ok {
-				shown[key] = from
+			shown, ok := u.lowered.froms[text]
+			if !ok {
+				shown = b.names.show(text)
+			}
+			if shown == text {
 				continue
 			}
-			shown[key] = b.names.show(text)
-			meta.IgnoreCache = meta.IgnoreCache || shown[key] != text && b.ignoreCache(text)
-		}
-		if len(shown) > 0 {
-			meta.Description = shown
+			meta.IgnoreCache = meta.IgnoreCache || !ok && b.ignoreCache(text)
+			if !changed { // ops may share it
+				meta.Description, changed = maps.Clone(meta.Description), true
+			}
+			meta.Description[key] = shown
 		}
 		if group := meta.ProgressGroup; group != nil {
 			group = group.CloneVT()
 			group.Name = b.names.show(group.Name)
-			meta.ProgressGroup = group
+			meta.ProgressGroup, changed = group, true
 		}
-		def.Metadata[dgst] = meta
+		if changed {
+			def.Metadata[dgst] = meta
+		}
 	}
 	if def.Source == nil {
 		return

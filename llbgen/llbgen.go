@@ -60,6 +60,9 @@ func New(bc *dockerui.Client, src *dockerui.Source, resolver llb.ImageMetaResolv
 		},
 		bake: options.Lower,
 	}
+	if !options.Lower && !strings.Contains(bc.Target, "(") && syntax.Plain(src.Data) {
+		return g, nil
+	}
 	file, err := syntax.Parse(src.Data)
 	g.hints = file.Warnings
 	extended := file.Extended || strings.Contains(bc.Target, "(") || mayCall(file, bc.BuildArgs)
@@ -171,16 +174,22 @@ func (g *Generator) build(opt dockerfile2llb.ConvertOpt) (*build, error) {
 
 func (g *Generator) planFile(file *syntax.File, opt dockerfile2llb.ConvertOpt) (*plan.Plan, error) {
 	bc := opt.Client
-	return plan.New(file, plan.Options{
+	options := plan.Options{
 		Target:         bc.Target,
 		BuildArgs:      opt.BuildArgs,
 		BuildPlatform:  bc.BuildPlatforms[0],
 		TargetPlatform: opt.TargetPlatform,
 		Requested:      bc.TargetPlatforms,
 		AllStages:      opt.AllStages,
-		HasContext: func(name string, platform ocispecs.Platform) bool {
-			nc, err := bc.NamedContext(name, dockerui.ContextOpt{Platform: &platform})
-			return err == nil && nc != nil
-		},
-	})
+	}
+	for key := range bc.BuildOpts().Opts {
+		if name, ok := strings.CutPrefix(key, "context:"); ok && name != scratchContext {
+			options.HasContext = func(name string, platform ocispecs.Platform) bool {
+				nc, err := bc.NamedContext(name, dockerui.ContextOpt{Platform: &platform})
+				return err == nil && nc != nil
+			}
+			break
+		}
+	}
+	return plan.New(file, options)
 }

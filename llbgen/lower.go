@@ -1,6 +1,7 @@
 package llbgen
 
 import (
+	"bytes"
 	"maps"
 	"strconv"
 	"strings"
@@ -52,7 +53,7 @@ type lowerer struct {
 	images   map[string]string
 	contexts map[string]foreignContext
 
-	out   strings.Builder
+	out   bytes.Buffer
 	adds  bool
 	line  int
 	froms map[string]string
@@ -84,7 +85,7 @@ func (u *unit) lower(p *plan.Plan, n *names, bake bool) (*lowered, error) {
 	for name := range l.varying {
 		delete(args, name)
 	}
-	return &lowered{text: []byte(l.out.String()), target: l.name(u.root), args: args, lines: l.origins, froms: l.froms, adds: l.adds, images: l.images, contexts: l.contexts}, nil
+	return &lowered{text: l.out.Bytes(), target: l.name(u.root), args: args, lines: l.origins, froms: l.froms, adds: l.adds, images: l.images, contexts: l.contexts}, nil
 }
 
 // findVarying finds the build args on which instances differ.
@@ -145,11 +146,12 @@ func (l *lowerer) write(text string, in *syntax.Instruction) {
 	if text == "" {
 		return
 	}
-	if !strings.HasSuffix(text, "\n") {
-		text += "\n"
-	}
 	l.out.WriteString(text)
 	lines := strings.Count(text, "\n")
+	if !strings.HasSuffix(text, "\n") {
+		l.out.WriteByte('\n')
+		lines++
+	}
 	if in != nil {
 		l.origins = append(l.origins, origin{first: l.line, last: l.line + lines - 1, in: in})
 	}

@@ -37,11 +37,7 @@ func (l *lowered) locatePB(ranges []*pb.Range) []*pb.Range {
 	for _, r := range ranges {
 		in = append(in, parser.Range{Start: parser.Position{Line: int(r.Start.Line)}})
 	}
-	out := make([]*pb.Range, 0, len(ranges))
-	for _, r := range l.locate(in) {
-		out = append(out, &pb.Range{Start: &pb.Position{Line: int32(r.Start.Line)}, End: &pb.Position{Line: int32(r.End.Line)}})
-	}
-	return out
+	return rangesPB(l.locate(in))
 }
 
 // locate returns where ranges of the text stand in the file: an instruction is

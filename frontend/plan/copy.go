@@ -46,6 +46,9 @@ func (p *planner) copyOf(in *syntax.Instruction, c *call) (*Copy, error) {
 		return nil, nil
 	}
 	words := in.Words()
+	if !slices.ContainsFunc(words, func(word string) bool { return strings.Contains(word, "$") }) {
+		return nil, nil
+	}
 	bound := boundNames{c: c, escape: string(p.file.Escape)}
 	lex := shell.NewLex(p.file.Escape)
 	lex.RawQuotes, lex.RawEscapes, lex.SkipUnsetEnv = true, true, true

@@ -45,7 +45,9 @@ type Environment struct {
 	// Stage is the target of the sub-build, the value of TARGETSTAGE.
 	Stage string
 
-	eval     *evaluator
+	eval *evaluator
+	// defaults are the predefined ARGs but for TARGETSTAGE, globals the ARGs
+	// before the first FROM; environments share them where they are equal.
 	defaults map[string]string
 	globals  map[string]value
 }
@@ -74,8 +76,7 @@ func (e *Environment) Without(names map[string]struct{}, stage string) (*Environ
 
 // Expand expands the global names in a word.
 func (e *Environment) Expand(word string) (string, error) {
-	text, _, err := e.eval.lex.ProcessWord(word, &tracker{lookup: func(name string) value { return e.globals[name] }})
-	return text, err
+	return e.eval.expand(word, &tracker{lookup: func(name string) value { return e.globals[name] }})
 }
 
 // Explicit reports whether the sub-build was asked for a platform by a call.
@@ -96,6 +97,9 @@ func (e *Environment) input(name string) string {
 	}
 	if v, ok := e.Args[name]; ok {
 		return v
+	}
+	if name == targetStage {
+		return e.Stage
 	}
 	if v, ok := e.defaults[name]; ok {
 		return v
@@ -119,6 +123,52 @@ type evaluator struct {
 	file  *syntax.File
 	build ocispecs.Platform
 	lex   *shell.Lex
+	// inputs are the names on which the global ARGs depend.
+	inputs []string
+	// known are the global parts so far, by the values of inputs.
+	known map[string]*Environment
+	// defaults are the predefined ARGs by platform.
+	defaults map[string]map[string]string
+}
+
+func newEvaluator(file *syntax.File, build ocispecs.Platform) *evaluator {
+	p := &evaluator{
+		file: file, build: build, lex: shell.NewLex(file.Escape),
+		inputs:   []string{targetStage, PlatformInput},
+		known:    map[string]*Environment{},
+		defaults: map[string]map[string]string{},
+	}
+	for name := range p.predefined(build) {
+		p.inputs = append(p.inputs, name)
+	}
+	for _, in := range file.Args {
+		eachArg(in, func(arg instructions.KeyValuePairOptional) { p.inputs = append(p.inputs, arg.Key) })
+	}
+	slices.Sort(p.inputs)
+	p.inputs = slices.Compact(p.inputs)
+	return p
+}
+
+// predefined returns the ARGs that every build for platform has, without
+// TARGETSTAGE.
+func (p *evaluator) predefined(platform ocispecs.Platform) map[string]string {
+	key := platforms.FormatAll(platform)
+	if known, ok := p.defaults[key]; ok {
+		return known
+	}
+	p.defaults[key] = map[string]string{
+		"BUILDPLATFORM":   platforms.Format(p.build),
+		"BUILDOS":         p.build.OS,
+		"BUILDOSVERSION":  p.build.OSVersion,
+		"BUILDARCH":       p.build.Architecture,
+		"BUILDVARIANT":    p.build.Variant,
+		targetPlatform:    key,
+		"TARGETOS":        platform.OS,
+		"TARGETOSVERSION": platform.OSVersion,
+		"TARGETARCH":      platform.Architecture,
+		"TARGETVARIANT":   platform.Variant,
+	}
+	return p.defaults[key]
 }
 
 // newEnvironment evaluates the global ARGs under args.
@@ -126,24 +176,17 @@ func (p *evaluator) newEnvironment(args, bound map[string]string, platform ocisp
 	if stage == "" {
 		stage = "default"
 	}
-	e := &Environment{Args: args, Bound: bound, Platform: platform, Stage: stage, eval: p, globals: make(map[string]value)}
-	build := p.build
-	e.defaults = map[string]string{
-		"BUILDPLATFORM":   platforms.Format(build),
-		"BUILDOS":         build.OS,
-		"BUILDOSVERSION":  build.OSVersion,
-		"BUILDARCH":       build.Architecture,
-		"BUILDVARIANT":    build.Variant,
-		targetPlatform:    platforms.FormatAll(platform),
-		"TARGETOS":        platform.OS,
-		"TARGETOSVERSION": platform.OSVersion,
-		"TARGETARCH":      platform.Architecture,
-		"TARGETVARIANT":   platform.Variant,
-		targetStage:       stage,
+	e := &Environment{Args: args, Bound: bound, Platform: platform, Stage: stage, eval: p, defaults: p.predefined(platform)}
+	key := e.signature(p.inputs)
+	if known, ok := p.known[key]; ok {
+		e.globals = known.globals
+		return e, nil
 	}
+	e.globals = make(map[string]value, len(p.inputs))
 	for name := range e.defaults {
 		e.globals[name] = value{e.input(name), true, []string{name}}
 	}
+	e.globals[targetStage] = value{e.input(targetStage), true, []string{targetStage}}
 	for _, in := range p.file.Args {
 		for _, arg := range in.Command.(*instructions.ArgCommand).Args {
 			v, err := p.globalArg(e, arg)
@@ -153,7 +196,17 @@ func (p *evaluator) newEnvironment(args, bound map[string]string, platform ocisp
 			e.globals[arg.Key] = v
 		}
 	}
+	p.known[key] = e
 	return e, nil
+}
+
+// expand expands the variables of a word, and takes its quotes and escapes away.
+func (p *evaluator) expand(word string, env *tracker) (string, error) {
+	if !strings.ContainsAny(word, "$\"'`\\") {
+		return word, nil // most words have none
+	}
+	text, _, err := p.lex.ProcessWord(word, env)
+	return text, err
 }
 
 // globalArg evaluates one ARG before the first FROM, as upstream does: a build
@@ -169,7 +222,7 @@ func (p *evaluator) globalArg(e *Environment, arg instructions.KeyValuePairOptio
 		return v, nil
 	}
 	seen := tracker{lookup: func(name string) value { return e.globals[name] }}
-	text, _, err := p.lex.ProcessWord(*arg.Value, &seen)
+	text, err := p.expand(*arg.Value, &seen)
 	return value{text, true, merge(deps, seen.deps)}, err
 }
 

@@ -34,8 +34,8 @@ type Options struct {
 	TargetPlatform *ocispecs.Platform
 	// Requested are all platforms that the build asks for.
 	Requested []ocispecs.Platform
-	// HasContext reports whether the build replaces a stage by a named
-	// context.
+	// HasContext reports whether the build has a named context of a name;
+	// nil when it has none at all.
 	HasContext func(name string, platform ocispecs.Platform) bool
 	// AllStages plans every stage, not only what the target needs.
 	AllStages bool
@@ -85,9 +85,10 @@ type Instance struct {
 type Edge struct {
 	// To is the instance; nil for an image, a context or scratch.
 	To *Instance
-	// Name is that of an image or context, Platform what it is wanted for.
+	// Name is that of an image or context, Platform what it is wanted for;
+	// an instance has neither.
 	Name     string
-	Platform ocispecs.Platform
+	Platform *ocispecs.Platform
 	// Context tells a named context from an image.
 	Context bool
 	// Sealed says that To is a build of its own: only its filesystem and
@@ -244,5 +245,5 @@ func (i *Instance) Platform() ocispecs.Platform {
 	case i.Replaced:
 		return i.Env.Platform
 	}
-	return i.Base.Platform
+	return *i.Base.Platform
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/frontend/dockerfile/command"
-	"github.com/moby/buildkit/frontend/dockerfile/shell"
 	"github.com/moby/buildkit/util/suggest"
 
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
@@ -65,7 +64,7 @@ func newPlanner(file *syntax.File, opt Options) *planner {
 		file:     file,
 		opt:      opt,
 		out:      &Plan{File: file, Epochs: map[*Instance]*Instance{}},
-		eval:     &evaluator{file, opt.BuildPlatform, shell.NewLex(file.Escape)},
+		eval:     newEvaluator(file, opt.BuildPlatform),
 		named:    map[string]*syntax.Stage{},
 		declared: map[string]struct{}{},
 		failed:   map[*syntax.Stage]error{},
@@ -186,8 +185,8 @@ func (p *planner) instance(stage *syntax.Stage, env *Environment) (*Instance, er
 		inst.Reads = append(inst.Reads, name)
 	}
 	slices.Sort(inst.Reads)
-	p.readAll(inst.Reads)
 	p.register(inst)
+	p.readAll(inst.Reads)
 	return inst, nil
 }
 
@@ -202,6 +201,7 @@ func (p *planner) register(inst *Instance) {
 		groups = append(groups, &instanceGroup{inst.Reads, map[string]*Instance{}})
 		p.known[inst.Stage] = groups
 	}
+	inst.Reads = groups[i].reads // one list for all of them
 	groups[i].bySignature[inst.Env.signature(inst.Reads)] = inst
 }
 
@@ -284,7 +284,7 @@ func (p *planner) base(inst *Instance) error {
 	var platform string
 	if expr := in.Stage().Platform; expr != "" {
 		seen := tracker{lookup: global}
-		text, _, err := p.eval.lex.ProcessWord(expr, &seen)
+		text, err := p.eval.expand(expr, &seen)
 		if err != nil {
 			return in.Locate(err)
 		}
@@ -292,7 +292,7 @@ func (p *planner) base(inst *Instance) error {
 		p.readAll(seen.deps)
 	}
 	seen := tracker{lookup: global}
-	name, _, err := p.eval.lex.ProcessWord(ref.Target, &seen)
+	name, err := p.eval.expand(ref.Target, &seen)
 	if err != nil {
 		return in.Locate(err)
 	}
@@ -322,7 +322,8 @@ func (p *planner) base(inst *Instance) error {
 	inst.Base = p.image(name, inst.Env)
 	if platform != "" && name != scratch {
 		if parsed, err := platforms.Parse(platform); err == nil { // else the converter says so
-			inst.Base.Platform = platforms.Normalize(parsed)
+			parsed = platforms.Normalize(parsed)
+			inst.Base.Platform = &parsed
 		}
 	}
 	return nil
@@ -330,7 +331,7 @@ func (p *planner) base(inst *Instance) error {
 
 // image returns the edge to an image or a named context.
 func (p *planner) image(name string, env *Environment) Edge {
-	return Edge{Name: name, Platform: env.Platform, Context: p.opt.HasContext != nil && p.opt.HasContext(name, env.Platform)}
+	return Edge{Name: name, Platform: &env.Platform, Context: p.opt.HasContext != nil && p.opt.HasContext(name, env.Platform)}
 }
 
 // expanded returns the call that a reference is once its variables are
@@ -510,7 +511,7 @@ func (p *planner) suggestStage(err error, name string) error {
 // expand expands the variables of a word that stands at span.
 func (p *planner) expand(at place, names *scope, span syntax.Span, word string) (string, error) {
 	seen := tracker{lookup: names.lookup}
-	text, _, err := p.eval.lex.ProcessWord(word, &seen)
+	text, err := p.eval.expand(word, &seen)
 	if err != nil {
 		return "", at.error(span, unwrapped(err))
 	}

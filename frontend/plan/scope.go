@@ -55,7 +55,7 @@ func (p *evaluator) scopeBefore(inst *Instance, n int) (*scope, error) {
 func (p *evaluator) declare(s *scope, in *syntax.Instruction) error {
 	expand := func(word string) (value, error) {
 		seen := tracker{lookup: func(name string) value { return s.local[name] }}
-		text, _, err := p.lex.ProcessWord(word, &seen)
+		text, err := p.expand(word, &seen)
 		if err != nil {
 			return value{}, in.Locate(err)
 		}

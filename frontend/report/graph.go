@@ -142,7 +142,7 @@ func (b *builder) edge(e plan.Edge) int {
 	if e.To != nil {
 		return b.instance(e.To)
 	}
-	node := Node{Kind: Image, Name: e.Name, Platform: platforms.FormatAll(e.Platform)}
+	node := Node{Kind: Image, Name: e.Name, Platform: platforms.FormatAll(*e.Platform)}
 	switch {
 	case e.Context:
 		node.Kind = Context

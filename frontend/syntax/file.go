@@ -8,10 +8,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"unicode"
 
+	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
@@ -108,16 +110,32 @@ func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
 			return nil, in.Locate(err)
 		}
 		if in.Changed() {
-			changed = append(changed, in)
+			f.Extended = true
+			if !in.patch() {
+				changed = append(changed, in)
+			}
 		}
 		all = append(all, in)
 	}
-	f.Extended = f.Extended || len(changed) > 0
 	if err := f.trailingComments(behind); err != nil {
 		f.Extended = true
 		return nil, err
 	}
 	return all, f.reparse(changed)
+}
+
+// patch makes the node of a COPY whose reference upstream's parser took for one
+// flag: the common case, and it spares a second parse.
+func (in *Instruction) patch() bool {
+	if in.Keyword != command.Copy || in.OnBuild || in.flagged || len(in.References) != 1 {
+		return false
+	}
+	i := slices.Index(in.Node.Flags, "--from="+in.References[0].Text)
+	if i < 0 {
+		return false
+	}
+	in.Node.Flags[i] = "--from=" + in.References[0].plain()
+	return true
 }
 
 // reparse makes the nodes of changed instructions from their plain form, all in

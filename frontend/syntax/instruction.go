@@ -296,16 +296,20 @@ func (s *scanner) mountFlag() ([]*Reference, error) {
 // at its place.
 func (r *Reference) Extends() bool { return r.Call || !r.Base && strings.Contains(r.Target, "$") }
 
+// plain returns what stands for the reference in a plain Dockerfile.
+func (r *Reference) plain() string {
+	if !r.Base && strings.Contains(r.Target, "$") {
+		return "scratch"
+	}
+	return r.Target
+}
+
 // erase returns the logical line as a plain Dockerfile has it: each reference
 // replaced by a name.
 func (in *Instruction) erase() string {
 	edits := in.Erasures()
 	for _, ref := range in.References {
-		name := ref.Target
-		if !ref.Base && strings.Contains(name, "$") {
-			name = "scratch"
-		}
-		edits = append(edits, Edit{ref.Span, name})
+		edits = append(edits, Edit{ref.Span, ref.plain()})
 	}
 	return in.Splice(edits)
 }

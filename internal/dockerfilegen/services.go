@@ -10,10 +10,8 @@ import (
 func Calls(n, base int) string {
 	var out strings.Builder
 	out.WriteString(sharedBase(base))
-	out.WriteString("FROM base AS build\nARG PKG\n" + serviceSteps + "FROM alpine:3.22\n")
-	for i := range n {
-		fmt.Fprintf(&out, "COPY --from=build(PKG=./cmd/s%d) /out/app /usr/bin/s%d\n", i, i)
-	}
+	out.WriteString("FROM base AS build\nARG PKG\n" + serviceSteps)
+	gather(&out, n, func(i int) string { return fmt.Sprintf("build(PKG=./cmd/s%d)", i) })
 	return out.String()
 }
 
@@ -25,11 +23,47 @@ func Copies(n, base int) string {
 	for i := range n {
 		fmt.Fprintf(&out, "FROM base AS build%d\nARG PKG=./cmd/s%d\n%s", i, i, serviceSteps)
 	}
-	out.WriteString("FROM alpine:3.22\n")
-	for i := range n {
-		fmt.Fprintf(&out, "COPY --from=build%d /out/app /usr/bin/s%d\n", i, i)
-	}
+	gather(&out, n, func(i int) string { return fmt.Sprintf("build%d", i) })
 	return out.String()
+}
+
+// Linked returns the same build for clients that link targets: a stage that is
+// built once for each service, and one that copies from the named contexts s0,
+// s1 and so on.
+func Linked(n, base int) string {
+	var out strings.Builder
+	out.WriteString(sharedBase(base))
+	out.WriteString("FROM base AS build\nARG PKG\n" + serviceSteps)
+	gather(&out, n, func(i int) string { return fmt.Sprintf("s%d", i) })
+	return out.String()
+}
+
+// group is how many services a stage gathers: an image of many more layers than
+// that is none that engines take.
+const group = 100
+
+// gather writes the stage app, which copies from all services: straight away,
+// or through a stage for each group.
+func gather(out *strings.Builder, n int, service func(int) string) {
+	copies := func(from, to int) {
+		for i := from; i < to; i++ {
+			fmt.Fprintf(out, "COPY --from=%s /out/app /usr/bin/s%d\n", service(i), i)
+		}
+	}
+	if n > group {
+		for i := 0; i < n; i += group {
+			fmt.Fprintf(out, "FROM scratch AS group%d\n", i/group)
+			copies(i, min(i+group, n))
+		}
+	}
+	out.WriteString("FROM alpine:3.22 AS app\n")
+	if n <= group {
+		copies(0, n)
+		return
+	}
+	for i := 0; i < n; i += group {
+		fmt.Fprintf(out, "COPY --from=group%d / /\n", i/group)
+	}
 }
 
 // sharedBase is the stage base, with n instructions below its FROM.
@@ -46,16 +80,3 @@ func sharedBase(n int) string {
 const serviceSteps = `COPY . /src
 RUN mkdir -p /out && echo $PKG > /out/app
 `
-
-// Linked returns the same build for clients that link targets: a stage that is
-// built once for each service, and one that copies from the named contexts s0,
-// s1 and so on.
-func Linked(n, base int) string {
-	var out strings.Builder
-	out.WriteString(sharedBase(base))
-	out.WriteString("FROM base AS build\nARG PKG\n" + serviceSteps + "FROM alpine:3.22 AS app\n")
-	for i := range n {
-		fmt.Fprintf(&out, "COPY --from=s%d /out/app /usr/bin/s%d\n", i, i)
-	}
-	return out.String()
-}
