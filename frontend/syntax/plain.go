@@ -2,40 +2,76 @@ package syntax
 
 import (
 	"bytes"
-	"regexp"
+	"unicode"
 )
 
 // Plain reports whether data surely holds no extension, not even one in a
-// variable, by looking for what each needs. It costs a fraction of Parse: a
-// plain Dockerfile is upstream's to parse.
+// variable, by looking line by line for what each needs. It costs a fraction of
+// Parse: a plain Dockerfile is upstream's to parse.
 func Plain(data []byte) bool {
 	if bytes.Contains(data, []byte(extensionPrefix)) {
 		return false // a comment
 	}
-	for _, at := range sourceFlag.FindAllIndex(data, -1) {
-		// the value of a flag or of a field, a call or a variable; a quote or
-		// an escape may hide one
-		value := data[at[1]:]
-		if end := bytes.IndexAny(value, " \t\r\n,"); end >= 0 {
-			value = value[:end]
-		}
-		if len(value) == 0 || bytes.ContainsAny(value, "($\"'\\`") {
+	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
+	for line := range bytes.Lines(data) {
+		line = bytes.TrimFunc(line, unicode.IsSpace)
+		switch {
+		case hidesSource(line), cutsWord(line):
 			return false
+		case hasWord(line, "FROM"):
+			if bytes.ContainsAny(line, hiding) {
+				return false
+			}
+		case hasWord(line, "ADD"), hasWord(line, "ONBUILD"):
+			if bytes.Contains(line, []byte("--from")) || continues(line) {
+				return false
+			}
 		}
 	}
-	for _, line := range fromLine.FindAll(data, -1) {
-		if bytes.ContainsAny(line, "($\\`") {
-			return false
-		}
-	}
-	return !addFrom.Match(data) && !cutWord.Match(data)
+	return true
 }
 
-var (
-	sourceFlag = regexp.MustCompile(`(?i)from=`)
-	fromLine   = regexp.MustCompile(`(?im)^(?:\x{feff})?\s*FROM\s.*$`)
-	// cutWord is a line that may end in the middle of a word looked for here.
-	cutWord = regexp.MustCompile(`(?im)(?:^|[\s,-])(?:f|fr|fro|from|a|ad)[\\` + "`" + `][ \t]*\r?$`)
-	// addFrom is an ADD with --from in the same line, or one that goes on.
-	addFrom = regexp.MustCompile(`(?im)^(?:\x{feff})?\s*(?:ONBUILD\s.*)?ADD\s.*(?:--from|[\\` + "`" + `]\s*$)`)
-)
+// hiding are the bytes of calls and variables, and those that may hide them.
+const hiding = "($\"'\\`"
+
+// hidesSource reports whether a from= in line, of a flag or of the field of a
+// mount, may have more than a name behind it.
+func hidesSource(line []byte) bool {
+	for rest := line; ; {
+		at := bytes.IndexByte(rest, '=')
+		if at < 0 {
+			return false
+		}
+		before, value := rest[:at], rest[at+1:]
+		rest = value
+		if len(before) < 4 || !bytes.EqualFold(before[len(before)-4:], []byte("from")) {
+			continue
+		}
+		if end := bytes.IndexAny(value, " \t,"); end >= 0 {
+			value = value[:end]
+		}
+		if len(value) == 0 || bytes.ContainsAny(value, hiding) {
+			return true
+		}
+	}
+}
+
+// hasWord reports whether line starts with a keyword.
+func hasWord(line []byte, word string) bool {
+	return len(line) >= len(word) && bytes.EqualFold(line[:len(word)], []byte(word))
+}
+
+// continues reports whether the next line may be part of this one.
+func continues(line []byte) bool {
+	return len(line) > 0 && (line[len(line)-1] == '\\' || line[len(line)-1] == '`')
+}
+
+// cutsWord reports whether line may end in the middle of a word looked for here.
+func cutsWord(line []byte) bool {
+	if !continues(line) {
+		return false
+	}
+	line = line[:len(line)-1]
+	word := line[bytes.LastIndexAny(line, " \t,-")+1:]
+	return len(word) > 0 && (hasWord([]byte("from"), string(word)) || hasWord([]byte("add"), string(word)))
+}
