@@ -12,6 +12,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/solver/pb"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
@@ -24,6 +25,7 @@ import (
 // is converted when upstream's converter asks for its image config.
 type build struct {
 	opt   dockerfile2llb.ConvertOpt
+	lint  linter.Config
 	names *names
 	units map[string]*pending // by the image that stands for the unit
 	all   []*pending
@@ -48,11 +50,12 @@ type converted struct {
 }
 
 // newBuild lowers all units of p.
-func newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, bake bool) (*build, error) {
-	b := &build{opt: opt, names: newNames(p), units: map[string]*pending{}}
+func newBuild(opt dockerfile2llb.ConvertOpt, config linter.Config, p *plan.Plan, bake bool) (*build, error) {
+	b := &build{opt: opt, lint: config, names: newNames(p), units: map[string]*pending{}}
+	b.seen.warn = opt.Warn
 	for _, u := range units(p, opt.TargetPlatform) {
 		var err error
-		if u.lowered, err = u.lower(p, b.names, bake); err != nil {
+		if u.lowered, err = u.lower(p, b.names, config, bake); err != nil {
 			return nil, err
 		}
 		unit := &pending{unit: u}
@@ -63,10 +66,6 @@ func newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, bake bool) (*build, e
 		}
 	}
 	b.main = b.all[0]
-	b.seen.warn = opt.Warn
-	for _, w := range p.Warnings {
-		b.seen.add(w.Rule.Name, w.Rule.Description, w.Rule.URL, w.Message, w.Location)
-	}
 	return b, nil
 }
 
@@ -108,6 +107,9 @@ func (b *build) scanInstances(u *unit, args map[string]string) {
 // image converts the build's target and joins it with all that it needs.
 func (b *build) image(ctx context.Context) (*Image, error) {
 	out, err := b.convert(ctx, b.main)
+	if err == nil {
+		err = b.seen.error(b.lint)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -30,8 +30,10 @@ type Generator struct {
 	// file is what the extensions stand in; nil for a plain Dockerfile, which
 	// upstream converts as it is.
 	file *syntax.File
-	// hints are the warnings about the spelling of the file.
+	// hints are the warnings about the spelling of the file, lint says which
+	// rules hold; for a plain Dockerfile without hints it says nothing.
 	hints []syntax.Warning
+	lint  linter.Config
 	// bake is Options.Lower.
 	bake bool
 }
@@ -65,6 +67,8 @@ func New(bc *dockerui.Client, src *dockerui.Source, resolver llb.ImageMetaResolv
 	}
 	file, err := syntax.Parse(src.Data)
 	g.hints = file.Warnings
+	var lintErr error
+	g.lint, lintErr = lintConfig(bc, src.Data)
 	extended := file.Extended || strings.Contains(bc.Target, "(") || mayCall(file, bc.BuildArgs)
 	switch {
 	case err != nil && extended:
@@ -73,7 +77,11 @@ func New(bc *dockerui.Client, src *dockerui.Source, resolver llb.ImageMetaResolv
 		// what is wrong with a plain Dockerfile is upstream's to say
 		return g, nil //nolint:nilerr
 	}
+	if lintErr != nil {
+		return nil, lintErr
+	}
 	g.file = file
+	bc.LinterConfig = nil // each text says it itself
 	// before any conversion starts: they share the map
 	bc.BuildOpts().Opts["context:"+scratchContext] = "docker-image://" + scratch
 	return g, nil
@@ -124,8 +132,10 @@ func (i *Image) BaseConfig() *dockerspec.DockerOCIImage { return i.Result.BaseIm
 // (parser.LocationError).
 func (g *Generator) Image(ctx context.Context, platform *ocispecs.Platform, quiet bool) (*Image, error) {
 	opt := g.options(platform, quiet)
-	g.hint(opt.Warn)
 	if g.file == nil {
+		if err := runRules(g.lint, g.hints, opt.Warn).Error(); err != nil {
+			return nil, err
+		}
 		res, err := dockerfile2llb.Dockerfile2LLB(ctx, g.text, opt)
 		if err != nil {
 			return nil, err
@@ -154,22 +164,17 @@ func (g *Generator) options(platform *ocispecs.Platform, quiet bool) dockerfile2
 	return opt
 }
 
-// hint gives the warnings about the spelling of the file.
-func (g *Generator) hint(warn linter.LintWarnFunc) {
-	for _, w := range g.hints {
-		if warn != nil {
-			warn(w.Rule.Name, w.Rule.Description, w.Rule.URL, w.Message, w.Location)
-		}
-	}
-}
-
 // build plans and lowers the build of an extended Dockerfile.
 func (g *Generator) build(opt dockerfile2llb.ConvertOpt) (*build, error) {
 	p, err := g.planFile(g.file, opt)
 	if err != nil {
 		return nil, err
 	}
-	return newBuild(opt, p, g.bake)
+	b, err := newBuild(opt, g.lint, p, g.bake)
+	if err == nil {
+		runRules(g.lint, append(slices.Clip(g.hints), p.Warnings...), b.seen.add)
+	}
+	return b, err
 }
 
 func (g *Generator) planFile(file *syntax.File, opt dockerfile2llb.ConvertOpt) (*plan.Plan, error) {

@@ -2,6 +2,7 @@ package llbgen
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/frontend/dockerfile/command"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
@@ -65,7 +67,7 @@ type lowerer struct {
 
 // lower writes the unit as a plain Dockerfile. bake writes every build arg into
 // the text, even when all instances agree on it.
-func (u *unit) lower(p *plan.Plan, n *names, bake bool) (*lowered, error) {
+func (u *unit) lower(p *plan.Plan, n *names, config linter.Config, bake bool) (*lowered, error) {
 	l := &lowerer{plan: p, unit: u, names: n, varying: map[string]struct{}{}, own: map[*plan.Instance]bool{}, taken: map[string]bool{}, helpers: map[string]string{}, images: map[string]string{}, contexts: map[string]foreignContext{}, froms: map[string]string{}, index: map[*plan.Instance]int{}, line: 1}
 	l.findVarying(bake)
 	l.keepNames()
@@ -73,7 +75,7 @@ func (u *unit) lower(p *plan.Plan, n *names, bake bool) (*lowered, error) {
 	if l.env, err = u.root.Env.Without(l.varying, l.name(u.root)); err != nil {
 		return nil, err
 	}
-	l.global()
+	l.global(config)
 	l.helperStages()
 	l.pad()
 	for _, inst := range u.instances {
@@ -158,12 +160,10 @@ func (l *lowerer) write(text string, in *syntax.Instruction) {
 	l.line += lines
 }
 
-// global writes the file's directives and global ARGs. The blank line ends the
+// global writes the directives and global ARGs. The blank line ends the
 // directives: what looks like one further down is a comment in the file too.
-func (l *lowerer) global() {
-	header := strings.TrimPrefix(l.plan.File.Header(), "\ufeff")
-	l.write(header, nil)
-	l.write("\n", nil)
+func (l *lowerer) global(config linter.Config) {
+	l.write(fmt.Sprintf("# escape=%c\n%s\n", l.plan.File.Escape, lintDirective(config)), nil)
 	for _, in := range l.plan.File.Args {
 		l.write(in.Lead(), nil)
 		l.write(in.Text(), in)

@@ -51,6 +51,8 @@ type warnings struct {
 	mu   sync.Mutex
 	warn linter.LintWarnFunc
 	seen map[string]struct{}
+	// rules are those of the warnings.
+	rules map[string]struct{}
 }
 
 func (w *warnings) add(rule, description, url, msg string, location []parser.Range) {
@@ -64,9 +66,10 @@ func (w *warnings) add(rule, description, url, msg string, location []parser.Ran
 		return
 	}
 	if w.seen == nil {
-		w.seen = map[string]struct{}{}
+		w.seen, w.rules = map[string]struct{}{}, map[string]struct{}{}
 	}
 	w.seen[key] = struct{}{}
+	w.rules[rule] = struct{}{}
 	w.warn(rule, description, url, msg, location)
 }
 

@@ -2,14 +2,12 @@ package llbgen
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/subrequests/convertllb"
-	"github.com/moby/buildkit/frontend/subrequests/lint"
 	"github.com/moby/buildkit/frontend/subrequests/outline"
 	"github.com/moby/buildkit/frontend/subrequests/targets"
 	"github.com/moby/buildkit/solver/pb"
@@ -102,45 +100,6 @@ func (g *Generator) Plan(platform *ocispecs.Platform, all bool) (*plan.Plan, err
 	opt := g.options(platform, true)
 	opt.AllStages = all
 	return g.planFile(file, opt)
-}
-
-// Lint checks the target, or every stage when the build names none. What it
-// finds in a stage it says once, however many instances the stage has.
-func (g *Generator) Lint(ctx context.Context) (*lint.LintResults, error) {
-	opt := g.options(nil, false)
-	if g.file == nil {
-		results, err := dockerfile2llb.DockerfileLint(ctx, g.text, opt)
-		if err == nil && len(g.hints) > 0 {
-			g.hint(addTo(results, results.AddSource(opt.SourceMap)))
-		}
-		return results, err
-	}
-	results := &lint.LintResults{}
-	index := results.AddSource(opt.SourceMap)
-	opt.Warn = addTo(results, index)
-	opt.AllStages = opt.Target == "" // as upstream: no target means all
-	g.hint(opt.Warn)
-	b, err := g.build(opt)
-	if err == nil {
-		_, err = b.convert(ctx, b.main)
-	}
-	if err != nil {
-		results.Error = &lint.BuildError{Message: err.Error()}
-		var located *parser.LocationError
-		if errors.As(err, &located) {
-			results.Error.Location.SourceIndex = int32(index)
-			for _, ranges := range located.Locations {
-				results.Error.Location.Ranges = append(results.Error.Location.Ranges, rangesPB(ranges)...)
-			}
-		}
-	}
-	return results, nil
-}
-
-func addTo(results *lint.LintResults, index int) func(rule, description, url, msg string, location []parser.Range) {
-	return func(rule, description, url, msg string, location []parser.Range) {
-		results.AddWarning(rule, description, url, msg, index, location)
-	}
 }
 
 func rangesPB(ranges []parser.Range) []*pb.Range {

@@ -239,9 +239,6 @@ func (in *Instruction) Errorf(span Span, format string, args ...any) error {
 	return in.Error(span, fmt.Errorf(format, args...))
 }
 
-// Header returns the lines of the file's directives, such as # escape=.
-func (f *File) Header() string { return f.text[:f.header] }
-
 // directives returns where the parser directives at the top of data end; a byte
 // order mark counts as one.
 func directives(data []byte) int {
