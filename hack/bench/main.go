@@ -28,6 +28,7 @@ func main() {
 
 func bench() error {
 	var rows []row
+	defer func() { show(rows) }() // also those before a failure
 	for _, m := range []struct {
 		name string
 		run  func() ([]row, error)
@@ -49,12 +50,16 @@ func bench() error {
 		}
 		rows = append(rows, more...)
 	}
+	return nil
+}
+
+func show(rows []row) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "WHAT\tUPSTREAM\tSTAGECRAFT\tRATIO\tFROM\tTO\t")
 	for _, r := range rows {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%.2f\t%.2f\t%.2f\t\n", r.what, r.upstream, r.ours, r.median, r.low, r.high)
 	}
-	return w.Flush()
+	_ = w.Flush() // to the terminal
 }
 
 // pairs runs upstream and ours in turn, once without counting and then n

@@ -17,20 +17,58 @@ func TestExamples(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no examples: %v", err)
 	}
-	greetings := map[string]string{"hello/Dockerfile": "Hello, world, from version 1.0.\n", "hello/Dockerfile.single": "Hello, world, from version 1.0.\n"}
+	greets := func(t *testing.T, dir, name string) {
+		img := buildImage(t, dir, "--file="+name)
+		if got := img.exec(t, nil, append(img.Config.Config.Entrypoint, "-once")...).ok(t).stdout; got != "Hello, world, from version 1.0.\n" {
+			t.Errorf("it prints %q", got)
+		}
+	}
+	checks := map[string]func(t *testing.T, dir, name string){
+		"hello/Dockerfile":        greets,
+		"hello/Dockerfile.single": greets,
+		"monorepo/Dockerfile": func(t *testing.T, dir, _ string) {
+			for target, want := range map[string]string{"api": "api: tea, coffee\n", "worker": "worker: made tea\nworker: made coffee\n", "tools": "migrate: 2 orders\n"} {
+				img := buildImage(t, dir, "--target="+target)
+				if got := img.run(t).ok(t).stdout; got != want {
+					t.Errorf("%s prints %q", target, got)
+				}
+				if target != "tools" && len(img.tree(t)) != 1 {
+					t.Errorf("%s holds more than its program: %v", target, img.tree(t))
+				}
+			}
+			run(t, dir, "buildx", "bake", "--progress=plain", "--set=*.output=type=cacheonly").ok(t).prints(t, "build(PKG=./cmd/migrate)")
+		},
+		"release/Dockerfile": func(t *testing.T, dir, _ string) {
+			img := buildImage(t, dir, "--target=release", "--build-arg=VERSION=2.0")
+			for _, name := range []string{"linux-amd64", "linux-arm64", "darwin-arm64", "windows-amd64.exe"} {
+				if !img.has(t, "/hello-"+name) {
+					t.Errorf("hello-%s is missing", name)
+				}
+			}
+			if got := img.exec(t, nil, "/hello-linux-amd64").ok(t).stdout; got != "hello 2.0 on linux/amd64\n" {
+				t.Errorf("it prints %q", got)
+			}
+			buildx(t, dir, "--platform=linux/amd64,linux/arm64", "--output=type=cacheonly").ok(t)
+		},
+		"matrix/Dockerfile": func(t *testing.T, dir, _ string) {
+			img := buildImage(t, dir)
+			for _, name := range []string{"go1.25-default", "go1.25-small", "go1.26-default", "go1.26-small"} {
+				if got := img.read(t, "/"+name+".txt"); !strings.HasPrefix(got, "ok") {
+					t.Errorf("%s says %q", name, got)
+				}
+			}
+		},
+	}
 	for _, file := range files {
 		dir, name := filepath.Split(file)
 		example := filepath.Join(filepath.Base(dir), name)
 		t.Run(example, func(t *testing.T) {
 			t.Parallel()
-			want, ok := greetings[example]
+			check, ok := checks[example]
 			if !ok {
 				t.Fatal("this example has no check")
 			}
-			img := buildImage(t, dir, "--file="+name)
-			if got := img.exec(t, nil, append(img.Config.Config.Entrypoint, "-once")...).ok(t).stdout; got != want {
-				t.Errorf("it prints %q, not %q", got, want)
-			}
+			check(t, dir, name)
 		})
 	}
 }

@@ -1,0 +1,9 @@
+package matrix
+
+import "testing"
+
+func TestSize(t *testing.T) {
+	if Size == "" {
+		t.Error("there is no size")
+	}
+}

@@ -1,0 +1,53 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// nameOf returns how a user would write the instance: the bindings as the call
+// gives them, then those of outer calls that it depends on.
+func (i *Instance) nameOf(written []string) string {
+	names := slices.Clone(written)
+	for _, name := range slices.Sorted(maps.Keys(i.Env.Bound)) {
+		if !slices.Contains(names, name) && i.DependsOn(name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return i.Stage.String()
+	}
+	return reference(i.Stage.String(), names, i.Env.Bound)
+}
+
+// DependsOn reports whether the instance is another one under another value of a
+// binding.
+func (i *Instance) DependsOn(binding string) bool {
+	if binding == targetPlatform {
+		return slices.ContainsFunc(i.Reads, func(name string) bool {
+			return name == PlatformInput || slices.Contains(platformNames[:], name)
+		})
+	}
+	return slices.Contains(i.Reads, binding)
+}
+
+// reference spells a call.
+func reference(name string, order []string, values map[string]string) string {
+	var out strings.Builder
+	out.WriteString(name)
+	out.WriteByte('(')
+	for i, key := range order {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		v := values[key]
+		if v == "" || strings.ContainsAny(v, " \t\r\n,()[]\"'$\\") {
+			v = strconv.Quote(v)
+		}
+		out.WriteString(key + "=" + v)
+	}
+	out.WriteByte(')')
+	return out.String()
+}

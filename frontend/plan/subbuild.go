@@ -1,0 +1,140 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+)
+
+// decides reports whether an input has its value from the call, not from where
+// the call stands.
+func (c *call) decides(input string) bool {
+	if _, ok := c.values[input]; ok || input == targetStage {
+		return true
+	}
+	if c.platform == nil {
+		return false
+	}
+	_, given := c.env.Args[input]
+	return input == PlatformInput || !given && slices.Contains(platformNames[:], input)
+}
+
+// callEnvironment returns the environment of a call: the same one for equal
+// calls.
+func (p *planner) callEnvironment(c *call, stage string) (*Environment, error) {
+	key := fmt.Sprintf("%p %s %q", c.env, strings.ToLower(stage), sortedPairs(c.values))
+	if env, ok := p.envs[key]; ok {
+		return env, nil
+	}
+	env, err := p.eval.with(c.env, c.values, c.platform, stage)
+	if err == nil {
+		p.envs[key] = env
+	}
+	return env, err
+}
+
+func sortedPairs(values map[string]string) []string {
+	out := make([]string, 0, len(values))
+	for name, v := range values {
+		out = append(out, name+"="+v)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// refuseRecursion refuses a call of a stage that is being planned.
+func (p *planner) refuseRecursion(at place, stage *syntax.Stage, written string) error {
+	i := slices.IndexFunc(p.open, func(f frame) bool { return f.stage == stage })
+	if i < 0 {
+		return nil
+	}
+	var chain []string
+	for _, f := range p.open[i:] {
+		chain = append(chain, f.stage.String())
+	}
+	chain = append(chain, written)
+	return at.errorf(at.reference.Span, "stage %s needs itself: %s", stage, strings.Join(chain, " → "))
+}
+
+// declaredSomewhere refuses a binding of a name that no ARG of the file
+// declares.
+func (p *planner) declaredSomewhere(at place, ref *syntax.Reference, b syntax.Binding) error {
+	if b.Name == targetPlatform {
+		return nil
+	}
+	if _, ok := p.declared[b.Name]; ok {
+		return nil
+	}
+	names := slices.Collect(maps.Keys(p.declared))
+	return at.error(b.NameSpan, suggestArg(fmt.Errorf("no ARG of the file declares %s, so %s cannot be called with it", b.Name, ref.Target), b.Name, names))
+}
+
+// requireDeclared refuses bindings of names that the sub-build does not
+// declare: they would do nothing.
+func (p *planner) requireDeclared(at place, inst *Instance) error {
+	var names []string // found when needed: a binding that is read is declared
+	for _, b := range at.reference.Bindings {
+		if b.Name == targetPlatform || slices.Contains(inst.Reads, b.Name) {
+			continue
+		}
+		if names == nil {
+			names = append([]string{targetPlatform}, declaredArgs(p.file.Args)...)
+			names = append(names, inst.declared(map[*Instance]bool{})...)
+		}
+		if !slices.Contains(names, b.Name) {
+			return at.error(b.NameSpan, suggestArg(fmt.Errorf("%s has no ARG %s, nor has a stage that it uses", at.reference.Target, b.Name), b.Name, names))
+		}
+	}
+	return nil
+}
+
+// declared returns the ARGs of the instance and of all it needs.
+func (i *Instance) declared(seen map[*Instance]bool) []string {
+	if seen[i] {
+		return nil
+	}
+	seen[i] = true
+	names := declaredArgs(i.Stage.Instructions)
+	for e := range i.All() {
+		if e.To != nil {
+			names = append(names, e.To.declared(seen)...)
+		}
+	}
+	return names
+}
+
+func declaredArgs(list []*syntax.Instruction) []string {
+	var names []string
+	for _, in := range list {
+		if cmd, ok := in.Command.(*instructions.ArgCommand); ok {
+			for _, arg := range cmd.Args {
+				names = append(names, arg.Key)
+			}
+		}
+	}
+	return names
+}
+
+func (p *planner) warnReplaced(at place, stage *syntax.Stage) {
+	w := syntax.Warning{Rule: RuleCallOfContext, Message: fmt.Sprintf("the named context %s replaces the stage: the call gives the context", stage.Name)}
+	if at.in != nil {
+		w.Location = at.in.Ranges(at.reference.Span)
+	}
+	if !slices.ContainsFunc(p.out.Warnings, func(other syntax.Warning) bool {
+		return other.Message == w.Message && slices.Equal(other.Location, w.Location)
+	}) {
+		p.out.Warnings = append(p.out.Warnings, w)
+	}
+}
+
+// RuleCallOfContext warns of a call whose stage a named context replaces.
+var RuleCallOfContext = &syntax.Rule{
+	Name:        "CallOfContext",
+	Description: "A named context replaces a stage of its name, also where the stage is called: bindings do nothing then",
+	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/call-of-context.md",
+}

@@ -1,0 +1,4 @@
+// Command api is built by the Dockerfiles of docs/reference.
+package main
+
+func main() { println("api") }
