@@ -54,7 +54,7 @@ var namesAndLines = regexp.MustCompile(`(?m)^  (metadata|locations) .*\n`)
 
 func TestLoweredCorpusKeepsItsDigests(t *testing.T) {
 	t.Parallel()
-	for _, file := range dockerfiles(t, "../testdata") {
+	for _, file := range dockerfiles(t) {
 		for name, opts := range platformSets {
 			t.Run(filepath.Base(file)+"/"+name, func(t *testing.T) {
 				t.Parallel()

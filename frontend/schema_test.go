@@ -20,7 +20,7 @@ func TestAnswersFollowTheirSchemas(t *testing.T) {
 	for file, archive := range cases(t) {
 		texts[file] = string(archive.Files[0].Data)
 	}
-	for _, file := range dockerfiles(t, "../testdata") {
+	for _, file := range dockerfiles(t) {
 		dt, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

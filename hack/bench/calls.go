@@ -89,7 +89,9 @@ func linkedTargets() ([]row, error) {
 			return nil, err
 		}
 		r, err := pairs(fmt.Sprintf("%d calls against linked bake targets, cached", n), max(2, 30/n),
-			func() error { return quiet("buildx", "bake", "--allow=fs.read="+linked, "--file="+filepath.Join(linked, "bake.json"), "app") },
+			func() error {
+				return quiet("buildx", "bake", "--allow=fs.read="+linked, "--file="+filepath.Join(linked, "bake.json"), "app")
+			},
 			build(ourImage, calls))
 		if err != nil {
 			return nil, err

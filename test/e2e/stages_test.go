@@ -128,7 +128,7 @@ func TestStageFunctions(t *testing.T) {
 		t.Parallel()
 		buildx(t, dir, "--target=broken").fails(t,
 			"number 7", "[failing(N=7) 2/2] RUN echo number 7 && false",
-			"Dockerfile:19", ">>> RUN echo number $N && false", "exit code: 1")
+			"Dockerfile:20", ">>> RUN echo number $N && false", "exit code: 1")
 	})
 	t.Run("a typo is no pull", func(t *testing.T) {
 		t.Parallel()
@@ -197,7 +197,7 @@ EOT
   output = ["type=cacheonly"]
 }
 `)
-		run(t, dir, "buildx", "bake", "--progress=plain", "linked").ok(t).prints(t, "[build(PKG=./cmd/worker) 4/4] RUN", "twice(FROM=a)", "twice(FROM=b)")
+		run(t, dir, "buildx", "bake", "--progress=plain", "linked").ok(t).prints(t, "build(PKG=./cmd/worker) 4/4] RUN", "twice(FROM=a)", "twice(FROM=b)")
 	})
 	t.Run("Docker Engine 20.10", func(t *testing.T) {
 		t.Parallel()
@@ -232,10 +232,10 @@ FROM alpine:3.22 AS meet
 ARG ME
 ARG OTHER
 ARG RUN_ID
-RUN --mount=type=cache,id=meeting-$RUN_ID,target=/m touch /m/$ME && for i in $(seq 100); do [ -e /m/$OTHER ] && exit 0; sleep 0.2; done; echo $OTHER never came; exit 1
+RUN --mount=type=cache,id=meeting-$RUN_ID,target=/m touch /m/$ME /met && for i in $(seq 100); do [ -e /m/$OTHER ] && exit 0; sleep 0.2; done; echo $OTHER never came; exit 1
 FROM scratch
-COPY --from=meet(ME=a,OTHER=b) /etc/hosts /a
-COPY --from=meet(ME=b,OTHER=a) /etc/hosts /b
+COPY --from=meet(ME=a,OTHER=b) /met /a
+COPY --from=meet(ME=b,OTHER=a) /met /b
 `
 	buildx(t, project(t, meeting), "--build-arg=RUN_ID="+time.Now().Format("150405.000000")).ok(t)
 }
