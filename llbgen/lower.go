@@ -11,6 +11,7 @@ import (
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
+	"github.com/moby/buildkit/solver/pb"
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
@@ -24,8 +25,10 @@ type lowered struct {
 	target string
 	// args are the build args that hold for every stage of the text.
 	args map[string]string
-	// lines says where the lines of the text come from.
-	lines []origin
+	// lines says where the lines of the text come from, located where those
+	// instructions stand in the file.
+	lines   []origin
+	located map[*syntax.Instruction][]*pb.Range
 	// froms are the FROMs of the file by what stands for them in the text.
 	froms map[string]string
 	// adds is set when a COPY stands for an ADD --from.
@@ -87,7 +90,7 @@ func (u *unit) lower(p *plan.Plan, n *names, config linter.Config, bake bool) (*
 	for name := range l.varying {
 		delete(args, name)
 	}
-	return &lowered{text: l.out.Bytes(), target: l.name(u.root), args: args, lines: l.origins, froms: l.froms, adds: l.adds, images: l.images, contexts: l.contexts}, nil
+	return &lowered{text: l.out.Bytes(), target: l.name(u.root), args: args, lines: l.origins, located: map[*syntax.Instruction][]*pb.Range{}, froms: l.froms, adds: l.adds, images: l.images, contexts: l.contexts}, nil
 }
 
 // findVarying finds the build args on which instances differ.

@@ -25,11 +25,12 @@ type names struct {
 // name below .invalid resolves (RFC 2606), should one ever be asked for.
 const sealedHost = "stagecraft.invalid/"
 
-// newNames takes a prefix that the file does not hold.
+// newNames takes a prefix that the file does not hold. It is short: what reads
+// the text takes time for each letter.
 func newNames(p *plan.Plan) *names {
-	prefix := "stagecraft-"
+	prefix := "s__"
 	for bytes.Contains(p.File.Data, []byte(prefix)) {
-		prefix += "x-"
+		prefix = "s" + prefix
 	}
 	return &names{
 		prefix:     prefix,
@@ -39,10 +40,13 @@ func newNames(p *plan.Plan) *names {
 	}
 }
 
+// suffix ends the number of a name.
+const suffix = "_i"
+
 // add returns a new name that users see as shown.
 func (n *names) add(shown string) string {
 	n.shown = append(n.shown, shown)
-	return n.prefix + strconv.Itoa(len(n.shown)-1) + "-i"
+	return n.prefix + strconv.Itoa(len(n.shown)-1) + suffix
 }
 
 // stage returns a stage name that users see as shown. key tells names apart
@@ -86,12 +90,12 @@ func (n *names) next(text string, from int) (token, bool) {
 			t.end++
 		}
 		number, err := strconv.Atoi(text[digits:t.end])
-		if err != nil || number >= len(n.shown) || !strings.HasPrefix(text[t.end:], "-i") {
+		if err != nil || number >= len(n.shown) || !strings.HasPrefix(text[t.end:], suffix) {
 			from = t.end
 			continue
 		}
 		t.number = number
-		t.end += len("-i")
+		t.end += len(suffix)
 		if strings.HasPrefix(text[t.end:], ":latest") {
 			t.end += len(":latest")
 		}

@@ -1,6 +1,8 @@
 package llbgen
 
 import (
+	"slices"
+
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/solver/pb"
 
@@ -31,13 +33,27 @@ func (l *lowered) original(line int) (origin, bool) {
 	return origin{}, false
 }
 
-// locatePB is locate for the ranges of LLB.
+// locatePB is locate for the ranges of LLB. Callers must not change the result:
+// vertices of one instruction share it.
 func (l *lowered) locatePB(ranges []*pb.Range) []*pb.Range {
-	in := make([]parser.Range, 0, len(ranges))
+	var out []*pb.Range
+	var last *syntax.Instruction
 	for _, r := range ranges {
-		in = append(in, parser.Range{Start: parser.Position{Line: int(r.Start.Line)}})
+		o, ok := l.original(int(r.Start.Line))
+		if !ok || o.in == last {
+			continue
+		}
+		last = o.in
+		if l.located[o.in] == nil {
+			l.located[o.in] = rangesPB(o.in.Location())
+		}
+		if out == nil {
+			out = slices.Clip(l.located[o.in])
+		} else {
+			out = append(out, l.located[o.in]...)
+		}
 	}
-	return rangesPB(l.locate(in))
+	return out
 }
 
 // locate returns where ranges of the text stand in the file: an instruction is

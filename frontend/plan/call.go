@@ -186,7 +186,7 @@ func (p *planner) call(at place, stage *syntax.Stage, c *call) (*Instance, strin
 	if err := p.refuseRecursion(at, stage, written); err != nil {
 		return nil, "", err
 	}
-	env, err := p.callEnvironment(c, at.reference.Target)
+	env, err := p.eval.with(c.env, c.values, c.platform, at.reference.Target)
 	if err != nil {
 		return nil, "", err
 	}

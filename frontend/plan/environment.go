@@ -76,6 +76,9 @@ func (e *Environment) Without(names map[string]struct{}, stage string) (*Environ
 
 // Expand expands the global names in a word.
 func (e *Environment) Expand(word string) (string, error) {
+	if !hasSyntax(word) {
+		return word, nil
+	}
 	return e.eval.expand(word, &tracker{lookup: func(name string) value { return e.globals[name] }})
 }
 
@@ -93,7 +96,7 @@ func (e *Environment) Same(other *Environment, input string) bool {
 // input returns the value of an input: a build arg, or what stands for it.
 func (e *Environment) input(name string) string {
 	if name == PlatformInput {
-		return platforms.FormatAll(e.Platform)
+		return e.defaults[targetPlatform]
 	}
 	if v, ok := e.Args[name]; ok {
 		return v
@@ -109,12 +112,18 @@ func (e *Environment) input(name string) string {
 
 // signature returns the values of names, one after the other.
 func (e *Environment) signature(names []string) string {
-	var out strings.Builder
+	out := make([]byte, 0, 128)
 	for _, name := range names {
-		out.WriteString(e.input(name))
-		out.WriteByte('\x01')
+		out = append(out, e.input(name)...)
+		out = append(out, '\x01')
 	}
-	return out.String()
+	return string(out)
+}
+
+// derivation is a call in an environment, by the stage that it calls.
+type derivation struct {
+	from  *Environment
+	stage string
 }
 
 // evaluator evaluates the global part of a file. It is not safe for concurrent
@@ -125,8 +134,10 @@ type evaluator struct {
 	lex   *shell.Lex
 	// inputs are the names on which the global ARGs depend.
 	inputs []string
-	// known are the global parts so far, by the values of inputs.
-	known map[string]*Environment
+	// known are the global parts so far, by the values of inputs; derived those
+	// of calls that bind none of inputs.
+	known   map[string]*Environment
+	derived map[derivation]*Environment
 	// defaults are the predefined ARGs by platform.
 	defaults map[string]map[string]string
 }
@@ -136,6 +147,7 @@ func newEvaluator(file *syntax.File, build ocispecs.Platform) *evaluator {
 		file: file, build: build, lex: shell.NewLex(file.Escape),
 		inputs:   []string{targetStage, PlatformInput},
 		known:    map[string]*Environment{},
+		derived:  map[derivation]*Environment{},
 		defaults: map[string]map[string]string{},
 	}
 	for name := range p.predefined(build) {
@@ -200,10 +212,13 @@ func (p *evaluator) newEnvironment(args, bound map[string]string, platform ocisp
 	return e, nil
 }
 
+// hasSyntax reports whether a word may hold more than itself; most do not.
+func hasSyntax(word string) bool { return strings.ContainsAny(word, "$\"'`\\") }
+
 // expand expands the variables of a word, and takes its quotes and escapes away.
 func (p *evaluator) expand(word string, env *tracker) (string, error) {
-	if !strings.ContainsAny(word, "$\"'`\\") {
-		return word, nil // most words have none
+	if !hasSyntax(word) {
+		return word, nil
 	}
 	text, _, err := p.lex.ProcessWord(word, env)
 	return text, err
@@ -247,7 +262,21 @@ func (p *evaluator) with(e *Environment, bindings map[string]string, platform *o
 		to = *platform
 		delete(args, targetPlatform)
 	}
-	return p.newEnvironment(args, bound, to, stage)
+	for name := range bindings {
+		if platform != nil || slices.Contains(p.inputs, name) {
+			return p.newEnvironment(args, bound, to, stage)
+		}
+	}
+	// the global part is that of any such call
+	key := derivation{e, stage}
+	if known, ok := p.derived[key]; ok {
+		return &Environment{Args: args, Bound: bound, Platform: to, Stage: known.Stage, eval: p, defaults: known.defaults, globals: known.globals}, nil
+	}
+	out, err := p.newEnvironment(args, bound, to, stage)
+	if err == nil {
+		p.derived[key] = out
+	}
+	return out, err
 }
 
 // tracker is an environment that notes what is looked up in it.

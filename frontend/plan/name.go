@@ -10,10 +10,12 @@ import (
 // nameOf returns how a user would write the instance: the bindings as the call
 // gives them, then those of outer calls that it depends on.
 func (i *Instance) nameOf(written []string) string {
-	names := slices.Clone(written)
-	for _, name := range slices.Sorted(maps.Keys(i.Env.Bound)) {
-		if !slices.Contains(names, name) && i.DependsOn(name) {
-			names = append(names, name)
+	names := slices.Clip(written)
+	if len(i.Env.Bound) > len(written) {
+		for _, name := range slices.Sorted(maps.Keys(i.Env.Bound)) {
+			if !slices.Contains(names, name) && i.DependsOn(name) {
+				names = append(names, name)
+			}
 		}
 	}
 	if len(names) == 0 {

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -25,8 +26,8 @@ type planner struct {
 	out  *Plan
 	eval *evaluator
 
-	// named are the stages by name; the last one of a name counts.
-	named map[string]*syntax.Stage
+	// named are the stages by name, in the order of the file.
+	named map[string][]*syntax.Stage
 	// declared are the names of all ARGs of the file.
 	declared map[string]struct{}
 	// wide are those of them that every stage depends on.
@@ -37,7 +38,6 @@ type planner struct {
 	isPlain map[*syntax.Stage]bool
 	// known are the instances of each stage, by the values that they read.
 	known map[*syntax.Stage][]*instanceGroup
-	envs  map[string]*Environment
 	// open are the instances being planned, the outermost first.
 	open []frame
 	// depth is how many calls are open.
@@ -62,16 +62,15 @@ func newPlanner(file *syntax.File, opt Options) *planner {
 		opt:      opt,
 		out:      &Plan{File: file, Epochs: map[*Instance]*Instance{}},
 		eval:     newEvaluator(file, opt.BuildPlatform),
-		named:    map[string]*syntax.Stage{},
+		named:    map[string][]*syntax.Stage{},
 		declared: map[string]struct{}{},
 		failed:   map[*syntax.Stage]error{},
 		isPlain:  map[*syntax.Stage]bool{},
 		known:    map[*syntax.Stage][]*instanceGroup{},
-		envs:     map[string]*Environment{},
 	}
 	for _, stage := range file.Stages {
 		if stage.Name != "" {
-			p.named[stage.Name] = stage
+			p.named[stage.Name] = append(p.named[stage.Name], stage)
 		}
 	}
 	for _, list := range append([][]*syntax.Instruction{file.Args}, instructionsOf(file)...) {
@@ -109,7 +108,14 @@ func (p *planner) rootEnvironment(target *syntax.Stage) (*Environment, error) {
 	return p.eval.newEnvironment(p.opt.BuildArgs, nil, platform, name)
 }
 
-func (p *planner) byName(name string) *syntax.Stage { return p.named[strings.ToLower(name)] }
+// byName returns the stage of a name; the last one counts.
+func (p *planner) byName(name string) *syntax.Stage {
+	list := p.named[strings.ToLower(name)]
+	if len(list) == 0 {
+		return nil
+	}
+	return list[len(list)-1]
+}
 
 // plain reports whether the stage and all it reaches has no extension.
 func (p *planner) plain(stage *syntax.Stage) bool {
@@ -141,14 +147,14 @@ func copies(in *syntax.Instruction) bool {
 // an index too; nil for an image or context.
 func (p *planner) plainTarget(stage *syntax.Stage, in *syntax.Instruction, ref *syntax.Reference, name string) *syntax.Stage {
 	if ref.Base {
-		for i := stage.Index - 1; i >= 0; i-- {
-			if above := p.file.Stages[i]; above.Name != "" && above.Name == name {
-				return above
-			}
+		list := p.named[name]
+		i := sort.Search(len(list), func(i int) bool { return list[i].Index >= stage.Index })
+		if i == 0 {
+			return nil
 		}
-		return nil
+		return list[i-1]
 	}
-	if copies(in) && !ref.Mount {
+	if copies(in) && !ref.Mount && strings.ContainsAny(name[:min(1, len(name))], "+-0123456789") {
 		if n, err := strconv.Atoi(name); err == nil {
 			if n >= 0 && n < len(p.file.Stages) {
 				return p.file.Stages[n]

@@ -230,6 +230,9 @@ func (p *planner) epoch(root *Instance) error {
 
 // expand expands the variables of a word that stands at span.
 func (p *planner) expand(at place, names *scope, span syntax.Span, word string) (string, error) {
+	if !hasSyntax(word) {
+		return word, nil
+	}
 	seen := tracker{lookup: names.lookup}
 	text, err := p.eval.expand(word, &seen)
 	if err != nil {

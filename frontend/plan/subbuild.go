@@ -24,29 +24,6 @@ func (c *call) decides(input string) bool {
 	return input == PlatformInput || !given && slices.Contains(platformNames[:], input)
 }
 
-// callEnvironment returns the environment of a call: the same one for equal
-// calls.
-func (p *planner) callEnvironment(c *call, stage string) (*Environment, error) {
-	key := fmt.Sprintf("%p %s %q", c.env, strings.ToLower(stage), sortedPairs(c.values))
-	if env, ok := p.envs[key]; ok {
-		return env, nil
-	}
-	env, err := p.eval.with(c.env, c.values, c.platform, stage)
-	if err == nil {
-		p.envs[key] = env
-	}
-	return env, err
-}
-
-func sortedPairs(values map[string]string) []string {
-	out := make([]string, 0, len(values))
-	for name, v := range values {
-		out = append(out, name+"="+v)
-	}
-	slices.Sort(out)
-	return out
-}
-
 // refuseRecursion refuses a call of a stage that is being planned.
 func (p *planner) refuseRecursion(at place, stage *syntax.Stage, written string) error {
 	i := slices.IndexFunc(p.open, func(f frame) bool { return f.stage == stage })

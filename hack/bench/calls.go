@@ -21,7 +21,7 @@ func plannedCalls() ([]row, error) {
 		copies, calls := dockerfilegen.Copies(n, base), dockerfilegen.Calls(n, base)
 		upstream := func() error { return convert(copies, builder.Build) }
 		ours := func() error { return convert(calls, frontend.Build) }
-		more, err := timeAndMemory(fmt.Sprintf("%d calls, base of %d steps", n, base), 5, upstream, ours)
+		more, err := timeAndMemory(fmt.Sprintf("%d calls, base of %d steps", n, base), 15, upstream, ours)
 		if err != nil {
 			return nil, err
 		}
