@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/frontend/dockerfile/builder"
+	"github.com/moby/buildkit/frontend/gateway/client"
 
 	"github.com/stagecraft-build/stagecraft/frontend"
 	"github.com/stagecraft-build/stagecraft/internal/dockerfilegen"
@@ -179,5 +180,24 @@ func TestPlainStagesKeepTheirDigests(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSBOMScansEveryInstance names a called stage in the list of stages to scan.
+func TestSBOMScansEveryInstance(t *testing.T) {
+	t.Parallel()
+	extras := regexp.MustCompile(`dest:"/run/src/extras/[^"]*"`)
+	scans := func(text, stages string, build client.BuildFunc) []string {
+		rec, err := gatewaytest.Run(t.Context(), gatewaytest.Dockerfile(text,
+			"attest:sbom", "generator=scanner:1", "build-arg:BUILDKIT_SBOM_SCAN_STAGE", stages), build)
+		if err != nil || rec.Error != "" {
+			t.Fatal(err, rec.Error)
+		}
+		return slices.Sorted(slices.Values(extras.FindAllString(strings.Join(rec.Solved, ""), -1)))
+	}
+	want := scans("ARG BUILDKIT_SBOM_SCAN_STAGE\n"+dockerfilegen.Copies(3, 1), "build0,build1,build2", builder.Build)
+	got := scans("ARG BUILDKIT_SBOM_SCAN_STAGE\n"+dockerfilegen.Calls(3, 1), "build", frontend.Build)
+	if len(got) != len(want) || len(want) != 3 {
+		t.Errorf("scanned are %q for three calls, %q for three copied stages", got, want)
 	}
 }
