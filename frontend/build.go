@@ -5,10 +5,13 @@ package frontend
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/stagecraft-build/stagecraft/llbgen"
 )
@@ -81,14 +84,7 @@ func build(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator) (*cl
 		if err != nil {
 			return nil, err
 		}
-		res, err := bc.GatewayClient().Solve(ctx, client.SolveRequest{
-			Definition:   img.Definition.ToPB(),
-			CacheImports: bc.CacheImports,
-		})
-		if err != nil {
-			return nil, err
-		}
-		ref, err := res.SingleRef()
+		ref, err := solve(ctx, bc, img)
 		if err != nil {
 			return nil, err
 		}
@@ -107,4 +103,45 @@ func build(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator) (*cl
 		return nil, err
 	}
 	return rb.Finalize()
+}
+
+// solve solves an image. Where it cannot wait for its gates, they are built
+// beside it, here and now.
+func solve(ctx context.Context, bc *dockerui.Client, img *llbgen.Image) (ref client.Reference, err error) {
+	one := func(ctx context.Context, def *llb.Definition) (client.Reference, error) {
+		res, err := bc.GatewayClient().Solve(ctx, client.SolveRequest{Definition: def.ToPB(), CacheImports: bc.CacheImports})
+		if err != nil {
+			return nil, err
+		}
+		return res.SingleRef()
+	}
+	if ref, err = one(ctx, img.Definition); err != nil || len(img.Gates) == 0 {
+		return ref, err
+	}
+	eg, ctx := errgroup.WithContext(ctx)
+	build := func(ref client.Reference) error {
+		if ref == nil {
+			return nil
+		}
+		_, err := ref.StatFile(ctx, client.StatRequest{Path: "/"}) // needs no newer gateway than this
+		return err
+	}
+	eg.Go(func() (err error) {
+		defer recoverTo(&err)
+		return build(ref)
+	})
+	for _, gate := range img.Gates {
+		eg.Go(func() (err error) {
+			defer recoverTo(&err)
+			ref, err := one(ctx, gate.Definition)
+			if err == nil {
+				err = build(ref)
+			}
+			if err != nil {
+				return fmt.Errorf("gate %s: %w", gate.Name, err)
+			}
+			return nil
+		})
+	}
+	return ref, eg.Wait()
 }

@@ -31,6 +31,8 @@ type build struct {
 	all   []*pending
 	main  *pending // the first one
 	seen  warnings
+	// asked says where a gate is asked for.
+	asked map[*plan.Instance][]*pb.Range
 }
 
 // pending is a unit, or a named context for a platform other than that of the
@@ -51,16 +53,21 @@ type converted struct {
 
 // newBuild lowers all units of p.
 func newBuild(opt dockerfile2llb.ConvertOpt, config linter.Config, p *plan.Plan, bake bool) (*build, error) {
-	b := &build{opt: opt, lint: config, names: newNames(p), units: map[string]*pending{}}
+	b := &build{opt: opt, lint: config, names: newNames(p), units: map[string]*pending{}, asked: map[*plan.Instance][]*pb.Range{}}
 	b.seen.warn = opt.Warn
 	for _, u := range units(p, opt.TargetPlatform) {
 		var err error
-		if u.lowered, err = u.lower(p, b.names, config, bake); err != nil {
+		if u.lowered, err = u.lower(p, b.names, config, waits(opt.Client), bake); err != nil {
 			return nil, err
 		}
 		unit := &pending{unit: u}
 		b.all = append(b.all, unit)
 		b.units[b.names.image(u.root)] = unit
+		for _, inst := range u.instances {
+			for ref, e := range inst.Gates() {
+				b.asked[e.To] = append(b.asked[e.To], rangesPB(inst.Stage.From.Ranges(ref.Span))...)
+			}
+		}
 		for token, context := range u.lowered.contexts {
 			b.units[token] = &pending{context: context}
 		}
@@ -115,7 +122,12 @@ func (b *build) image(ctx context.Context) (*Image, error) {
 	}
 	img := &Image{Definition: out.def, Result: out.result}
 	img.Result.BaseImage = b.baseOf(b.main)
-	if len(b.units) == 1 && !b.main.lowered.adds {
+	if !waits(b.opt.Client) {
+		if img.Gates, err = b.beside(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if len(b.units) == 1 && !b.main.patched() {
 		img.Result.SBOM.Extras = b.shownKeys(img.Result.SBOM.Extras)
 		return img, nil
 	}
@@ -211,6 +223,7 @@ func (b *build) convertUnit(ctx context.Context, u *unit) (*converted, error) {
 	if err != nil {
 		return nil, err
 	}
+	res.Image.History = u.forgetGates(res.Image.History)
 	if u.lowered.adds {
 		u.addHistory(res.Image.History)
 	}
@@ -262,7 +275,7 @@ func (b *build) marshal(ctx context.Context, u *unit, st llb.State) (*llb.Defini
 	if err != nil {
 		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
 	}
-	if def, err = u.unpackAdds(def); err != nil {
+	if def, err = u.patch(def); err != nil {
 		return nil, err
 	}
 	b.describe(u, def)
@@ -273,12 +286,19 @@ func (b *build) marshal(ctx context.Context, u *unit, st llb.State) (*llb.Defini
 func (b *build) describe(u *unit, def *llb.Definition) {
 	for dgst, meta := range def.Metadata {
 		changed := false
+		gates := 0
+		if len(u.lowered.gates) > 0 {
+			gates = u.lowered.count[u.instanceOf(def, dgst)]
+		}
 		for key, text := range meta.Description {
+			if gates > 0 { // which are no steps
+				text = lessSteps(text, gates)
+			}
 			shown, ok := u.lowered.froms[text]
 			if !ok {
 				shown = b.names.show(text)
 			}
-			if shown == text {
+			if shown == meta.Description[key] {
 				continue
 			}
 			meta.IgnoreCache = meta.IgnoreCache || !ok && b.ignoreCache(text)
@@ -299,13 +319,28 @@ func (b *build) describe(u *unit, def *llb.Definition) {
 	if def.Source == nil {
 		return
 	}
-	for _, list := range def.Source.Locations {
+	for dgst, list := range def.Source.Locations {
+		asked := b.asked[u.instanceOf(def, digest.Digest(dgst))]
 		for _, location := range list.Locations {
 			location.Ranges = u.lowered.locatePB(location.Ranges)
 		}
 		// instances of one stage come from the same lines
 		list.Locations = slices.CompactFunc(list.Locations, func(a, b *pb.Location) bool { return len(a.Ranges) > 0 && a.EqualVT(b) })
+		for _, r := range asked {
+			list.Locations = append(list.Locations, &pb.Location{Ranges: []*pb.Range{r}})
+		}
 	}
+}
+
+// instanceOf returns the instance that a vertex is a step of; nil for none.
+// Locations are those of the lowered text.
+func (u *unit) instanceOf(def *llb.Definition, vertex digest.Digest) *plan.Instance {
+	locations := def.Source.GetLocations()[string(vertex)].GetLocations()
+	if len(locations) == 0 || len(locations[0].Ranges) == 0 {
+		return nil
+	}
+	o, _ := u.lowered.original(int(locations[0].Ranges[0].Start.Line))
+	return o.inst
 }
 
 // ignoreCache reports whether the build wants the stage of which a vertex with

@@ -114,6 +114,9 @@ func mayCall(file *syntax.File, buildArgs map[string]string) bool {
 type Image struct {
 	// Definition is the LLB of the target's filesystem.
 	Definition *llb.Definition
+	// Gates are what has to build beside it; empty on an engine on which the
+	// image waits for them itself.
+	Gates []Gate
 	// Result carries what the converter says beside it: the filesystem as
 	// a state, SBOM scan targets, and the source date epoch.
 	Result *dockerfile2llb.Result

@@ -31,8 +31,13 @@ type lowered struct {
 	located map[*syntax.Instruction][]*pb.Range
 	// froms are the FROMs of the file by what stands for them in the text.
 	froms map[string]string
-	// adds is set when a COPY stands for an ADD --from.
-	adds bool
+	// adds is set when a COPY stands for an ADD --from, gates has those for
+	// which one stands, by name, and count how many each instance has.
+	adds  bool
+	gates map[string]gate
+	count map[*plan.Instance]int
+	// stages are the names of those gates in the text for which nothing stands.
+	stages map[*plan.Instance]string
 	// images are those that helper stages are built FROM, by what stands for
 	// them in the text; contexts are named contexts for other platforms.
 	images   map[string]string
@@ -60,8 +65,15 @@ type lowerer struct {
 
 	out   bytes.Buffer
 	adds  bool
-	line  int
-	froms map[string]string
+	waits bool
+	gates map[string]gate
+	count map[*plan.Instance]int
+	// beside are the names of gates that do not stand in the text.
+	beside map[*plan.Instance]string
+	// current is the instance being written.
+	current *plan.Instance
+	line    int
+	froms   map[string]string
 	// stages counts those written, index says where each instance is.
 	stages  int
 	index   map[*plan.Instance]int
@@ -70,8 +82,8 @@ type lowerer struct {
 
 // lower writes the unit as a plain Dockerfile. bake writes every build arg into
 // the text, even when all instances agree on it.
-func (u *unit) lower(p *plan.Plan, n *names, config linter.Config, bake bool) (*lowered, error) {
-	l := &lowerer{plan: p, unit: u, names: n, varying: map[string]struct{}{}, own: map[*plan.Instance]bool{}, taken: map[string]bool{}, helpers: map[string]string{}, images: map[string]string{}, contexts: map[string]foreignContext{}, froms: map[string]string{}, index: map[*plan.Instance]int{}, line: 1}
+func (u *unit) lower(p *plan.Plan, n *names, config linter.Config, waits, bake bool) (*lowered, error) {
+	l := &lowerer{plan: p, unit: u, names: n, varying: map[string]struct{}{}, own: map[*plan.Instance]bool{}, taken: map[string]bool{}, helpers: map[string]string{}, images: map[string]string{}, contexts: map[string]foreignContext{}, waits: waits, gates: map[string]gate{}, beside: map[*plan.Instance]string{}, count: map[*plan.Instance]int{}, froms: map[string]string{}, index: map[*plan.Instance]int{}, line: 1}
 	l.findVarying(bake)
 	l.keepNames()
 	var err error
@@ -82,6 +94,7 @@ func (u *unit) lower(p *plan.Plan, n *names, config linter.Config, bake bool) (*
 	l.helperStages()
 	l.pad()
 	for _, inst := range u.instances {
+		l.current = inst
 		if err := l.stage(inst); err != nil {
 			return nil, err
 		}
@@ -90,7 +103,7 @@ func (u *unit) lower(p *plan.Plan, n *names, config linter.Config, bake bool) (*
 	for name := range l.varying {
 		delete(args, name)
 	}
-	return &lowered{text: l.out.Bytes(), target: l.name(u.root), args: args, lines: l.origins, located: map[*syntax.Instruction][]*pb.Range{}, froms: l.froms, adds: l.adds, images: l.images, contexts: l.contexts}, nil
+	return &lowered{text: l.out.Bytes(), target: l.name(u.root), args: args, lines: l.origins, located: map[*syntax.Instruction][]*pb.Range{}, froms: l.froms, adds: l.adds, gates: l.gates, count: l.count, stages: l.beside, images: l.images, contexts: l.contexts}, nil
 }
 
 // findVarying finds the build args on which instances differ.
@@ -158,7 +171,7 @@ func (l *lowerer) write(text string, in *syntax.Instruction) {
 		lines++
 	}
 	if in != nil {
-		l.origins = append(l.origins, origin{first: l.line, last: l.line + lines - 1, in: in})
+		l.origins = append(l.origins, origin{first: l.line, last: l.line + lines - 1, in: in, inst: l.current})
 	}
 	l.line += lines
 }
@@ -201,6 +214,7 @@ func (l *lowerer) stage(inst *plan.Instance) error {
 			return err
 		}
 	}
+	l.gateStages(inst)
 	return nil
 }
 

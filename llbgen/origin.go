@@ -6,6 +6,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/solver/pb"
 
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -13,6 +14,7 @@ import (
 type origin struct {
 	first, last int
 	in          *syntax.Instruction
+	inst        *plan.Instance // nil for what belongs to none
 	// platform is set for a FROM to which lowering added a platform.
 	platform bool
 }

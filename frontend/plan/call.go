@@ -59,7 +59,7 @@ func BuildWide(name string) bool {
 func refuseSets(at place, ref *syntax.Reference) error {
 	for _, b := range ref.Bindings {
 		if b.Set {
-			return at.errorf(b.Span, "a set stands in COPY --from only: here one call is needed, write %s=value", b.Name)
+			return at.errorf(b.Span, "a set stands in COPY --from and --after only: here one call is needed, write %s=value", b.Name)
 		}
 	}
 	return nil

@@ -11,11 +11,30 @@ import (
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
+// Gates yields the gates of the instance: the edges of its --after, each with its
+// reference.
+func (i *Instance) Gates() iter.Seq2[*syntax.Reference, Edge] {
+	return func(yield func(*syntax.Reference, Edge) bool) {
+		for _, ref := range i.Stage.From.References {
+			for _, e := range i.Edges[ref] {
+				if !yield(ref, e) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // All yields the edges of the instance, that of its FROM first.
 func (i *Instance) All() iter.Seq[Edge] {
 	return func(yield func(Edge) bool) {
 		if !yield(i.Base) {
 			return
+		}
+		for _, e := range i.Gates() {
+			if !yield(e) {
+				return
+			}
 		}
 		for _, in := range i.Stage.Instructions {
 			for _, ref := range in.References {

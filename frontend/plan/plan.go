@@ -69,8 +69,8 @@ type Instance struct {
 	Env *Environment
 	// Base is what the stage is built FROM.
 	Base Edge
-	// Edges are what each other reference of the stage stands for: one edge,
-	// or one for each call of a set.
+	// Edges are what each other reference of the stage stands for, those of its
+	// gates included: one edge, or one for each call of a set.
 	Edges map[*syntax.Reference][]Edge
 	// Replaced is set when a named context stands for the stage.
 	Replaced bool
@@ -151,6 +151,9 @@ func (p *planner) plan() error {
 		if err := p.failed[stage]; err != nil && len(p.known[stage]) == 0 {
 			return err
 		}
+	}
+	if p.opt.AllStages {
+		p.lint()
 	}
 	return nil
 }

@@ -247,6 +247,9 @@ func (p *planner) resolve(inst *Instance) error {
 	if err := p.base(inst); err != nil {
 		return err
 	}
+	if err := p.gates(inst); err != nil {
+		return err
+	}
 	for n, in := range inst.Stage.Instructions {
 		if in.Keyword == command.Arg {
 			p.readArgs(inst.Env, in)
@@ -256,13 +259,17 @@ func (p *planner) resolve(inst *Instance) error {
 			if err != nil {
 				return err
 			}
-			if inst.Edges == nil {
-				inst.Edges = map[*syntax.Reference][]Edge{}
-			}
-			inst.Edges[ref] = edges
+			inst.set(ref, edges)
 		}
 	}
 	return nil
+}
+
+func (i *Instance) set(ref *syntax.Reference, edges []Edge) {
+	if i.Edges == nil {
+		i.Edges = map[*syntax.Reference][]Edge{}
+	}
+	i.Edges[ref] = edges
 }
 
 // readArgs notes what an ARG of a stage depends on. A trigger's counts for the

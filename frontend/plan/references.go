@@ -49,7 +49,7 @@ func (p *planner) base(inst *Instance) error {
 		return err
 	}
 	if stage := p.plainTarget(inst.Stage, in, ref, name); stage != nil {
-		to, err := p.instance(stage, inst.Env)
+		to, err := p.above(at, stage, inst.Env)
 		inst.Base = Edge{To: to}
 		return err
 	}
@@ -87,6 +87,7 @@ func (p *planner) expanded(at place, ref *syntax.Reference, name string) (*synta
 		return nil, at.errorf(ref.TargetSpan, "%s stands for %q: %w", ref.Target, name, err)
 	}
 	called.Within(ref.TargetSpan)
+	called.Base, called.Mount, called.After = ref.Base, ref.Mount, ref.After
 	return called, nil
 }
 
@@ -156,7 +157,7 @@ func (p *planner) edges(inst *Instance, n int, in *syntax.Instruction, ref *synt
 	if stage.Index >= inst.Stage.Index {
 		return nil, at.errorf(ref.TargetSpan, "cannot copy from stage %q, it needs to be defined before current stage %q", name, inst.Stage)
 	}
-	to, err := p.instance(stage, inst.Env)
+	to, err := p.above(at, stage, inst.Env)
 	return []Edge{{To: to}}, err
 }
 
@@ -167,7 +168,7 @@ func (p *planner) callEdges(inst *Instance, in *syntax.Instruction, at place, na
 	if err != nil {
 		return nil, err
 	}
-	if !copies(in) || in.OnBuild {
+	if !copies(in) && !ref.After || in.OnBuild {
 		if err := refuseSets(at, ref); err != nil {
 			return nil, err
 		}

@@ -68,6 +68,8 @@ const (
 	Copy  Relation = "copy"
 	Add   Relation = "add"
 	Mount Relation = "mount"
+	// After is a gate: it has to build, and nothing of it is taken.
+	After Relation = "after"
 )
 
 // Need is what a stage uses.
@@ -128,6 +130,9 @@ func (b *builder) instance(inst *plan.Instance) int {
 		return b.add(key, node)
 	}
 	node.need(b.edge(inst.Base), From, from)
+	for _, e := range inst.Gates() {
+		node.need(b.edge(e), After, from)
+	}
 	for _, in := range inst.Stage.Instructions {
 		for _, ref := range in.References {
 			for _, e := range inst.Edges[ref] {

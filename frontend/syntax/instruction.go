@@ -42,8 +42,10 @@ type Instruction struct {
 	leadStart, start, heredocs, end int
 	// flagged is set when comments above give flags.
 	flagged bool
-	// keyword is where Keyword stands, unpack where --unpack does.
+	// keyword is where Keyword stands, unpack where --unpack does, and erased
+	// what else a plain Dockerfile has no word for.
 	keyword, unpack Span
+	erased          []Span
 }
 
 // Lead returns the comments and blank lines above the instruction.
@@ -60,7 +62,7 @@ func (in *Instruction) Heredocs() string { return in.file.text[in.heredocs:in.en
 // Changed reports whether the instruction cannot stand as it is in a plain
 // Dockerfile.
 func (in *Instruction) Changed() bool {
-	return in.flagged || in.AddsFrom() || slices.ContainsFunc(in.References, (*Reference).Extends)
+	return in.flagged || in.AddsFrom() || len(in.erased) > 0 || slices.ContainsFunc(in.References, (*Reference).Extends)
 }
 
 // AddsFrom reports whether the instruction is an ADD --from, which a plain
@@ -76,12 +78,17 @@ func (in *Instruction) Unpacks() bool {
 }
 
 // Erasures returns the edits, beside those of references, that make the
-// logical line that of a plain Dockerfile: an ADD --from becomes a COPY.
+// logical line that of a plain Dockerfile: an ADD --from becomes a COPY, and
+// flags that are ours go.
 func (in *Instruction) Erasures() []Edit {
-	if !in.AddsFrom() {
-		return nil
+	var edits []Edit
+	for _, span := range in.erased {
+		edits = append(edits, Edit{span, ""})
 	}
-	edits := []Edit{{in.keyword, strings.ToUpper(command.Copy)}}
+	if !in.AddsFrom() {
+		return edits
+	}
+	edits = append(edits, Edit{in.keyword, strings.ToUpper(command.Copy)})
 	if in.unpack != (Span{}) {
 		edits = append(edits, Edit{in.unpack, ""})
 	}
@@ -154,6 +161,9 @@ func (in *Instruction) scan() error {
 			in.unpack = Span{start, s.pos}
 		case "--checksum", "--keep-git-dir":
 			network = Span{start, s.pos}
+		case "--after":
+			s.skipSpaces()
+			in.erased = append(in.erased, Span{start, s.pos})
 		}
 	}
 	in.Arguments = s.pos
@@ -202,6 +212,8 @@ func (s *scanner) flag(keyword string) (refs []*Reference, name string, err erro
 	case name == "--mount" && keyword == command.Run && s.at(len(name)) == '=':
 		s.pos += len(name) + 1
 		refs, err = s.mountFlag()
+	case name == "--after" && keyword == command.From:
+		refs, err = s.afterFlag(len(name))
 	default:
 		s.skipFlag()
 	}
@@ -250,6 +262,32 @@ func (s *scanner) fromFlag() ([]*Reference, error) {
 	}
 	s.skipFlag()
 	return []*Reference{ref}, nil
+}
+
+// afterFlag reads --after=, whose references stand between commas.
+func (s *scanner) afterFlag(name int) ([]*Reference, error) {
+	start := s.pos
+	s.pos += name
+	if s.peek() != '=' {
+		return nil, errorAt(start, s.pos, "--after needs the stages to build first: write --after=test")
+	}
+	stop := func(c byte) bool { return c == ',' || isSpace(c) }
+	var refs []*Reference
+	for {
+		s.pos++ // the equals sign or a comma
+		ref, err := s.reference(stop)
+		if err != nil {
+			return nil, err
+		}
+		if ref.Target == "" {
+			return nil, errorAt(start, max(s.pos, start+name+1), "a name is missing in the list of --after: write --after=test,lint without spaces")
+		}
+		ref.After = true
+		refs = append(refs, ref)
+		if s.peek() != ',' {
+			return refs, nil
+		}
+	}
 }
 
 // mountFlag reads the value of --mount=, whose fields stand between commas.
@@ -309,7 +347,9 @@ func (r *Reference) plain() string {
 func (in *Instruction) erase() string {
 	edits := in.Erasures()
 	for _, ref := range in.References {
-		edits = append(edits, Edit{ref.Span, ref.plain()})
+		if !ref.After { // that goes with its flag
+			edits = append(edits, Edit{ref.Span, ref.plain()})
+		}
 	}
 	return in.Splice(edits)
 }

@@ -19,7 +19,7 @@ func Plain(data []byte) bool {
 		case hidesSource(line), cutsWord(line):
 			return false
 		case hasWord(line, "FROM"):
-			if bytes.ContainsAny(line, hiding) {
+			if bytes.ContainsAny(line, hiding) || bytes.Contains(line, []byte("--after")) {
 				return false
 			}
 		case hasWord(line, "ADD"), hasWord(line, "ONBUILD"):

@@ -21,8 +21,9 @@ type Reference struct {
 	Span, TargetSpan Span
 	// Text is the reference as written.
 	Text string
-	// Base is set for that of a FROM, Mount for that of a RUN --mount.
-	Base, Mount bool
+	// Base is set for that of a FROM, Mount for that of a RUN --mount, After for
+	// those of a FROM --after.
+	Base, Mount, After bool
 }
 
 // Binding binds one ARG of a call.

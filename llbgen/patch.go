@@ -11,14 +11,14 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// unpackAdds makes what an ADD --from stands for in def unpack archives: the
-// text has a COPY for it, since upstream's ADD takes no --from.
-func (u *unit) unpackAdds(def *llb.Definition) (*llb.Definition, error) {
-	if !u.lowered.adds {
+// patch changes ops of def into what they stand for: the text has a COPY for
+// what plain Dockerfiles have no word for.
+func (u *unit) patch(def *llb.Definition) (*llb.Definition, error) {
+	if !u.patched() {
 		return def, nil
 	}
 	out := &llb.Definition{Metadata: map[digest.Digest]llb.OpMetadata{}, Source: def.Source, Constraints: def.Constraints}
-	moved := map[string]string{} // digests of changed ops
+	moved := map[string]*pb.Input{} // by the digest before
 	for _, dt := range def.Def {
 		before := digest.FromBytes(dt)
 		var op pb.Op
@@ -28,16 +28,19 @@ func (u *unit) unpackAdds(def *llb.Definition) (*llb.Definition, error) {
 		changed := false
 		for _, in := range op.Inputs {
 			if to, ok := moved[in.Digest]; ok {
-				in.Digest, changed = to, true
+				in.Digest, in.Index, changed = to.Digest, in.Index+to.Index, true
 			}
 		}
 		meta := def.Metadata[before]
-		if unpack, ok := u.adds(def.Source, before); ok {
-			for _, action := range op.GetFile().GetActions() {
-				if c := action.GetCopy(); c != nil && unpack {
-					c.AttemptUnpackDockerCompatibility, changed = true, true
-				}
+		if g, ok := u.gateOf(&op); ok {
+			same := g.replace(&op, &meta)
+			if same != nil { // it waits for what it is built FROM
+				moved[string(before)] = same
+				continue
 			}
+			changed = true
+		} else if unpack, ok := u.adds(def.Source, before); ok {
+			changed = unpackCopies(&op, unpack) || changed
 			for key, text := range meta.Description {
 				text = strings.Replace(text, "] COPY ", "] ADD ", 1)
 				meta.Description[key] = strings.Replace(text, "] LINK COPY ", "] LINK ADD ", 1)
@@ -50,7 +53,7 @@ func (u *unit) unpackAdds(def *llb.Definition) (*llb.Definition, error) {
 				return nil, err
 			}
 			after = digest.FromBytes(dt)
-			moved[string(before)] = string(after)
+			moved[string(before)] = &pb.Input{Digest: string(after)}
 			if locations, ok := def.Source.GetLocations()[string(before)]; ok {
 				delete(def.Source.Locations, string(before))
 				out.Source.Locations[string(after)] = locations
@@ -60,6 +63,18 @@ func (u *unit) unpackAdds(def *llb.Definition) (*llb.Definition, error) {
 		out.Metadata[after] = meta
 	}
 	return out, nil
+}
+
+// patched reports whether the LLB of the unit is not what the converter made.
+func (u *unit) patched() bool { return u.lowered.adds || len(u.lowered.gates) > 0 }
+
+func unpackCopies(op *pb.Op, unpack bool) (changed bool) {
+	for _, action := range op.GetFile().GetActions() {
+		if c := action.GetCopy(); c != nil && unpack {
+			c.AttemptUnpackDockerCompatibility, changed = true, true
+		}
+	}
+	return changed
 }
 
 // adds reports whether a vertex comes from an ADD --from, and whether that
