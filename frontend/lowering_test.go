@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,7 +30,8 @@ func requireSameWhenLowered(t *testing.T, b gatewaytest.Build) {
 		t.Fatal(err)
 	}
 	if want.Error != "" {
-		if got.Error == "" {
+		// in a file with extensions a variable there is one of them
+		if got.Error == "" && !strings.Contains(want.Error, "variable expansion") {
 			t.Errorf("upstream says %s, the lowered file builds", want.Error)
 		}
 		return

@@ -128,6 +128,9 @@ func (p *planner) edges(inst *Instance, n int, in *syntax.Instruction, ref *synt
 	name := ref.Target
 	var names *scope
 	if ref.Extends() {
+		if ref.Cache && strings.Contains(ref.Target, "$") {
+			return nil, at.errorf(ref.TargetSpan, "'from' of a cache mount doesn't support variable expansion, define alias stage instead")
+		}
 		var err error
 		if names, err = p.eval.scopeBefore(inst, n); err != nil {
 			return nil, err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
@@ -85,6 +86,7 @@ func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
 	join := newJoiner(f.index, f.Escape)
 	all := make([]*Instruction, 0, len(nodes))
 	var changed []*Instruction
+	declared := declarations(nodes)
 	behind := f.header
 	for _, node := range nodes {
 		in := &Instruction{file: f, Node: node, StartLine: node.StartLine, EndLine: node.EndLine, leadStart: behind}
@@ -110,7 +112,7 @@ func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
 			return nil, in.Locate(err)
 		}
 		if in.Changed() {
-			f.Extended = true
+			f.Extended = f.Extended || in.extends(declared)
 			if !in.patch() {
 				changed = append(changed, in)
 			}
@@ -122,6 +124,25 @@ func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
 		return nil, err
 	}
 	return all, f.reparse(changed)
+}
+
+// declarations returns the words of all ARGs and ENVs, the names among them, and
+// the names that every build declares.
+func declarations(nodes []*parser.Node) map[string]bool {
+	out := map[string]bool{"TARGETSTAGE": true}
+	for _, name := range []string{"PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT"} {
+		out["TARGET"+name], out["BUILD"+name] = true, true
+	}
+	for _, node := range nodes {
+		if word := strings.ToLower(node.Value); word != command.Arg && word != command.Env {
+			continue
+		}
+		for n := node.Next; n != nil; n = n.Next {
+			name, _, _ := strings.Cut(n.Value, "=")
+			out[name] = true
+		}
+	}
+	return out
 }
 
 // patch makes the node of a COPY whose reference upstream's parser took for one
@@ -190,7 +211,7 @@ func reparseError(err error, changed []*Instruction, lines []int) error {
 
 // add gives the instruction its command and its place.
 func (f *File) add(in *Instruction) error {
-	cmd, err := instructions.ParseInstruction(in.Node)
+	cmd, err := instructions.ParseInstructionWithLinter(in.Node, linter.New(&linter.Config{}))
 	if err != nil {
 		return in.refuse(err)
 	}

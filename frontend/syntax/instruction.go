@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,6 +65,21 @@ func (in *Instruction) Heredocs() string { return in.file.text[in.heredocs:in.en
 func (in *Instruction) Changed() bool {
 	return in.flagged || in.AddsFrom() || len(in.erased) > 0 || slices.ContainsFunc(in.References, (*Reference).Extends)
 }
+
+// extends reports whether the instruction makes the file one with extensions.
+// A variable in the place of a name counts when the file declares one of that
+// name: else the line is a mistake that upstream explains, and so is one in a
+// cache mount.
+func (in *Instruction) extends(declared map[string]bool) bool {
+	return in.flagged || in.AddsFrom() || len(in.erased) > 0 || slices.ContainsFunc(in.References, func(r *Reference) bool {
+		return r.Call || r.Extends() && !r.Cache && slices.ContainsFunc(variables.FindAllStringSubmatch(r.Target, -1), func(match []string) bool {
+			return declared[match[1]]
+		})
+	})
+}
+
+// variables finds the names of variables in a word.
+var variables = regexp.MustCompile(`\$\{?(\w+)`)
 
 // AddsFrom reports whether the instruction is an ADD --from, which a plain
 // Dockerfile has no word for: a COPY that unpacks archives.
@@ -210,8 +226,13 @@ func (s *scanner) flag(keyword string) (refs []*Reference, name string, err erro
 		s.pos += len(name) + 1
 		refs, err = s.fromFlag()
 	case name == "--mount" && keyword == command.Run && s.at(len(name)) == '=':
+		start := s.pos
 		s.pos += len(name) + 1
 		refs, err = s.mountFlag()
+		cache := strings.Contains(strings.ToLower(s.line[start:s.pos]), "type=cache")
+		for _, ref := range refs {
+			ref.Cache = cache
+		}
 	case name == "--after" && keyword == command.From:
 		refs, err = s.afterFlag(len(name))
 	default:

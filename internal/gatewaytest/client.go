@@ -21,6 +21,7 @@ import (
 	"github.com/moby/buildkit/frontend/gateway/client"
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/pb"
+	apicapspb "github.com/moby/buildkit/util/apicaps/pb"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -36,6 +37,8 @@ type Build struct {
 	Inputs map[string]llb.State
 	// Missing are images, by familiar reference, that the registry lacks.
 	Missing []string
+	// Old stands for an engine that lacks the newer ops of LLB.
+	Old bool
 }
 
 // Dockerfile returns the build of one Dockerfile that a frontend image gets
@@ -100,8 +103,15 @@ func (c *Client) BuildOpts() client.BuildOpts {
 			Platforms: []ocispecs.Platform{{OS: "linux", Architecture: "amd64"}},
 		}},
 		Caps:    gwpb.Caps.CapSet(gwpb.Caps.All()),
-		LLBCaps: pb.Caps.CapSet(pb.Caps.All()),
+		LLBCaps: pb.Caps.CapSet(c.llbCaps()),
 	}
+}
+
+// llbCaps returns what ops the engine knows.
+func (c *Client) llbCaps() []*apicapspb.APICap {
+	return slices.DeleteFunc(pb.Caps.All(), func(known *apicapspb.APICap) bool {
+		return c.build.Old && slices.Contains([]string{string(pb.CapPassthroughOp), string(pb.CapMergeOp), string(pb.CapDiffOp)}, known.ID)
+	})
 }
 
 // Solve records req and answers with a reference to the files of the local

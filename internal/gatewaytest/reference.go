@@ -38,6 +38,9 @@ func (r *reference) StatFile(_ context.Context, req client.StatRequest) (*fstype
 	if err := r.client.count("StatFile"); err != nil {
 		return nil, err
 	}
+	if path.Clean(req.Path) == "/" {
+		return &fstypes.Stat{Mode: uint32(os.ModeDir | 0o755)}, nil
+	}
 	text, err := r.file(req.Path)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,86 @@
+package frontend_test
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/solver/pb"
+
+	"github.com/stagecraft-build/stagecraft/frontend"
+	"github.com/stagecraft-build/stagecraft/internal/gatewaytest"
+)
+
+// TestGatesRunOncePerPlatform counts the steps of a gate in a build for two
+// platforms: one for each, or one in all when its call binds the platform.
+func TestGatesRunOncePerPlatform(t *testing.T) {
+	t.Parallel()
+	for after, want := range map[string]int{"test": 2, "test(TARGETPLATFORM=linux/amd64)": 1} {
+		c := gatewaytest.New(gatewaytest.Dockerfile(
+			"FROM alpine AS test\nRUN test\nFROM --after="+after+" alpine AS app\n", "platform", "linux/amd64,linux/arm64"))
+		if _, err := frontend.Build(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		steps := map[string]bool{}
+		for _, req := range c.Solved {
+			for _, dt := range req.Definition.Def {
+				var op pb.Op
+				if err := op.UnmarshalVT(dt); err != nil {
+					t.Fatal(err)
+				}
+				if exec := op.GetExec(); exec != nil && slices.Contains(exec.Meta.Args, "test") {
+					steps[string(dt)] = true
+				}
+			}
+		}
+		if len(steps) != want {
+			t.Errorf("--after=%s makes %d steps, not %d", after, len(steps), want)
+		}
+	}
+}
+
+// TestRequestsRunNoGates asks about a file whose gate would fail.
+func TestRequestsRunNoGates(t *testing.T) {
+	t.Parallel()
+	text := "FROM alpine AS test\nRUN false\nFROM --after=test alpine AS app\n"
+	for _, request := range []string{"outline", "targets", "lint", "graph"} {
+		c := gatewaytest.New(gatewaytest.Dockerfile(text, "requestid", "frontend."+request))
+		if _, err := frontend.Build(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		for _, req := range c.Solved {
+			if text, err := gatewaytest.Vertices(req.Definition); err != nil || strings.Contains(text, "RUN") {
+				t.Errorf("%s solves\n%s%v", request, text, err)
+			}
+		}
+	}
+}
+
+// TestGatesOfOldEngines builds under a gateway without the op for it: gates are
+// solved beside the image, and one that fails is the error.
+func TestGatesOfOldEngines(t *testing.T) {
+	t.Parallel()
+	text := "FROM alpine AS test\nARG N\nRUN test $N\nFROM --after=test(N=[1,2]) alpine AS app\nRUN app\n"
+	b := gatewaytest.Dockerfile(text)
+	b.Old = true
+	c := gatewaytest.New(b)
+	if _, err := frontend.Build(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	var solved []string
+	for _, req := range c.Solved {
+		text, err := gatewaytest.Vertices(req.Definition)
+		if err != nil {
+			t.Fatal(err)
+		}
+		solved = append(solved, regexp.MustCompile(`RUN .* ←`).FindAllString(text, -1)...)
+		if strings.Contains(text, "after") {
+			t.Errorf("the op that the engine lacks is there:\n%s", text)
+		}
+	}
+	slices.Sort(solved)
+	if want := []string{"RUN app ←", "RUN test 1 ←", "RUN test 2 ←"}; !slices.Equal(solved, want) {
+		t.Errorf("solved are %q, not %q", solved, want)
+	}
+}
