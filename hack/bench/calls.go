@@ -101,6 +101,27 @@ func linkedTargets() ([]row, error) {
 	return rows, nil
 }
 
+// gates compares a build of two steps, one of them a gate, with one of a single
+// step: a gate runs beside the build, so the second step costs nothing.
+func gates() ([]row, error) {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	const step = "RUN sleep 5\n"
+	one, err := newContext(dir, "one", "FROM busybox\n"+step)
+	if err != nil {
+		return nil, err
+	}
+	two, err := newContext(dir, "two", "FROM busybox AS test\nRUN sleep 5 # test\nFROM --after=test busybox\n"+step)
+	if err != nil {
+		return nil, err
+	}
+	r, err := pairs("a step of 5 s and a gate of 5 s against the step", 3, build(upstreamImage, one, "--no-cache"), build(ourImage, two, "--no-cache"))
+	return []row{r}, err
+}
+
 // writeBake writes a bake file of n services and the target app.
 func writeBake(path, dir string, n int) error {
 	type target struct {

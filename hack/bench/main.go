@@ -40,6 +40,7 @@ func bench() error {
 		{"cached-builds", cachedBuilds},
 		{"built-calls", builtCalls},
 		{"linked-targets", linkedTargets},
+		{"gates", gates},
 	} {
 		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], m.name) {
 			continue

@@ -50,6 +50,18 @@ func TestExamples(t *testing.T) {
 			}
 			buildx(t, dir, "--platform=linux/amd64,linux/arm64", "--output=type=cacheonly").ok(t)
 		},
+		"gates/Dockerfile": func(t *testing.T, dir, _ string) {
+			img := buildImage(t, dir)
+			if got := img.run(t, "1", "2", "3").ok(t).stdout; got != "6\n" || len(img.tree(t)) != 1 {
+				t.Errorf("it prints %q and holds %v", got, img.tree(t))
+			}
+			broken := t.TempDir()
+			if err := os.CopyFS(broken, os.DirFS(dir)); err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, filepath.Join(broken, "broken_test.go"), []byte("package main\n\nimport \"testing\"\n\nfunc TestBroken(t *testing.T) { t.Error(\"broken\") }\n"))
+			buildx(t, broken).fails(t, "--- FAIL: TestBroken", "--after=test,vet")
+		},
 		"matrix/Dockerfile": func(t *testing.T, dir, _ string) {
 			img := buildImage(t, dir)
 			for _, name := range []string{"go1.25-default", "go1.25-small", "go1.26-default", "go1.26-small"} {
