@@ -189,6 +189,7 @@ func (g *Generator) planFile(file *syntax.File, opt dockerfile2llb.ConvertOpt) (
 		TargetPlatform: opt.TargetPlatform,
 		Requested:      bc.TargetPlatforms,
 		AllStages:      opt.AllStages,
+		Request:        bc.BuildOpts().Opts["requestid"] != "",
 	}
 	for key := range bc.BuildOpts().Opts {
 		if name, ok := strings.CutPrefix(key, "context:"); ok && name != scratchContext {

@@ -180,9 +180,19 @@ func (l *lowerer) write(text string, in *syntax.Instruction) {
 // directives: what looks like one further down is a comment in the file too.
 func (l *lowerer) global(config linter.Config) {
 	l.write(fmt.Sprintf("# escape=%c\n%s\n", l.plan.File.Escape, lintDirective(config)), nil)
+	for _, name := range syntax.MachineArgs {
+		// upstream does not know them
+		if v, ok := l.unit.root.Env.Global(name); ok && l.plan.File.Mentions(name) {
+			l.write("ARG "+name+"="+quote(v), nil)
+		}
+	}
 	for _, in := range l.plan.File.Args {
 		l.write(in.Lead(), nil)
-		l.write(in.Text(), in)
+		if in.Changed() {
+			l.write(in.Splice(in.Erasures()), in)
+		} else {
+			l.write(in.Text(), in)
+		}
 	}
 }
 
@@ -207,6 +217,13 @@ func (l *lowerer) stage(inst *plan.Instance) error {
 	}
 	if inst.Replaced {
 		return nil
+	}
+	for _, name := range inst.Globals {
+		word := name
+		if v, ok := l.argValue(inst, name, false); ok {
+			word += "=" + quote(v)
+		}
+		l.write("ARG "+word, inst.Stage.From)
 	}
 	for _, in := range inst.Stage.Instructions {
 		l.write(in.Lead(), nil)

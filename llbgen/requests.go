@@ -35,7 +35,7 @@ func (g *Generator) Outline(ctx context.Context) (*outline.Outline, error) {
 	}
 	for _, p := range plan.Parameters(g.file, b.main.root) {
 		out.Args = append(out.Args, outline.Arg{
-			Name: p.Name, Description: p.Description, Value: p.Value,
+			Name: p.Name, Description: p.Describe(), Value: p.Value,
 			Location: &pb.Location{Ranges: rangesPB(p.In.Location())},
 		})
 	}

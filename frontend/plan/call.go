@@ -187,8 +187,11 @@ func (p *planner) call(at place, stage *syntax.Stage, c *call) (*Instance, strin
 		return nil, "", err
 	}
 	env, err := p.eval.with(c.env, c.values, c.platform, at.reference.Target)
+	if err == nil {
+		err = p.checkGlobals(env)
+	}
 	if err != nil {
-		return nil, "", err
+		return nil, "", at.chain(err, written)
 	}
 	var caller map[string]struct{}
 	if len(p.open) > 0 {

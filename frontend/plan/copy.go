@@ -103,6 +103,7 @@ func (b boundNames) Get(name string) (string, bool) {
 		v, ok = map[string]string{
 			"TARGETOS": platform.OS, "TARGETOSVERSION": platform.OSVersion,
 			"TARGETARCH": platform.Architecture, "TARGETVARIANT": platform.Variant,
+			"TARGETMACHINE": machineOf(*platform).name, "TARGETTRIPLE": machineOf(*platform).triple,
 		}[name], true
 	}
 	return strings.NewReplacer(b.escape, b.escape+b.escape, "$", b.escape+"$", `"`, b.escape+`"`, "'", b.escape+"'").Replace(v), ok

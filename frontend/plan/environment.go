@@ -25,7 +25,7 @@ const PlatformInput = "\x00platform"
 const targetStage = "TARGETSTAGE"
 
 // platformNames are the ARGs that follow TARGETPLATFORM.
-var platformNames = [...]string{targetPlatform, "TARGETOS", "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT"}
+var platformNames = [...]string{targetPlatform, "TARGETOS", "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT", "TARGETMACHINE", "TARGETTRIPLE"}
 
 // Predefined reports whether every build has an ARG of this name.
 func Predefined(name string) bool {
@@ -168,7 +168,7 @@ func (p *evaluator) predefined(platform ocispecs.Platform) map[string]string {
 	if known, ok := p.defaults[key]; ok {
 		return known
 	}
-	p.defaults[key] = map[string]string{
+	defaults := map[string]string{
 		"BUILDPLATFORM":   platforms.Format(p.build),
 		"BUILDOS":         p.build.OS,
 		"BUILDOSVERSION":  p.build.OSVersion,
@@ -180,7 +180,16 @@ func (p *evaluator) predefined(platform ocispecs.Platform) map[string]string {
 		"TARGETARCH":      platform.Architecture,
 		"TARGETVARIANT":   platform.Variant,
 	}
-	return p.defaults[key]
+	for prefix, of := range map[string]ocispecs.Platform{"BUILD": p.build, "TARGET": platform} {
+		m := machineOf(of)
+		for name, v := range map[string]string{"MACHINE": m.name, "TRIPLE": m.triple} {
+			if p.file.Mentions(prefix + name) {
+				defaults[prefix+name] = v
+			}
+		}
+	}
+	p.defaults[key] = defaults
+	return defaults
 }
 
 // newEnvironment evaluates the global ARGs under args.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
@@ -17,6 +18,8 @@ type Parameter struct {
 	// from none.
 	Value string
 	Set   bool
+	// Flags are those of the ARG.
+	Flags syntax.ArgFlags
 	// In is the ARG instruction: that of the stage if there is one.
 	In *syntax.Instruction
 }
@@ -43,6 +46,10 @@ func Parameters(file *syntax.File, inst *Instance) []Parameter {
 			if !out[i].Set {
 				out[i].Value, out[i].Set = p.Value, p.Set
 			}
+			out[i].Flags.Required = out[i].Flags.Required || p.Flags.Required
+			if out[i].Flags.OneOf == nil {
+				out[i].Flags.OneOf = p.Flags.OneOf
+			}
 		}
 	}
 	inst.parameters(inst, add)
@@ -50,7 +57,7 @@ func Parameters(file *syntax.File, inst *Instance) []Parameter {
 		eachArg(in, func(arg instructions.KeyValuePairOptional) {
 			if slices.Contains(inst.Reads, arg.Key) {
 				v, set := inst.Env.Global(arg.Key)
-				add(Parameter{arg.Key, arg.DocComment, arg.Value, v, set, in})
+				add(Parameter{arg.Key, arg.DocComment, arg.Value, v, set, in.Arg, in})
 			}
 		})
 	}
@@ -64,13 +71,25 @@ func Parameters(file *syntax.File, inst *Instance) []Parameter {
 	return out
 }
 
+// Describe returns the description with what the flags of the ARG ask for.
+func (p Parameter) Describe() string {
+	words := []string{p.Description}
+	if p.Flags.Required {
+		words = append(words, "(required)")
+	}
+	if p.Flags.OneOf != nil {
+		words = append(words, "(one of "+strings.Join(p.Flags.OneOf, ", ")+")")
+	}
+	return strings.TrimSpace(strings.Join(words, " "))
+}
+
 // StageParameters returns the ARGs of a stage that has no instance.
 func StageParameters(stage *syntax.Stage) []Parameter {
 	var out []Parameter
 	for _, in := range stage.Instructions {
 		eachArg(in, func(arg instructions.KeyValuePairOptional) {
 			if !Predefined(arg.Key) {
-				out = append(out, Parameter{Name: arg.Key, Description: arg.DocComment, Default: arg.Value, In: in})
+				out = append(out, Parameter{Name: arg.Key, Description: arg.DocComment, Default: arg.Value, Flags: in.Arg, In: in})
 			}
 		})
 	}
@@ -86,7 +105,7 @@ func (i *Instance) parameters(root *Instance, add func(Parameter)) {
 			if !slices.Contains(root.Reads, arg.Key) || bound && !given {
 				return
 			}
-			p := Parameter{Name: arg.Key, Description: arg.DocComment, Default: arg.Value, In: in}
+			p := Parameter{Name: arg.Key, Description: arg.DocComment, Default: arg.Value, Flags: in.Arg, In: in}
 			if names, err := i.Env.eval.scopeBefore(i, n+1); err == nil {
 				v := names.lookup(arg.Key)
 				p.Value, p.Set = v.text, v.set

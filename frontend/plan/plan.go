@@ -37,6 +37,8 @@ type Options struct {
 	// HasContext reports whether the build has a named context of a name;
 	// nil when it has none at all.
 	HasContext func(name string, platform ocispecs.Platform) bool
+	// Request plans to answer a question: required ARGs may lack a value.
+	Request bool
 	// AllStages plans every stage, not only what the target needs.
 	AllStages bool
 }
@@ -72,6 +74,8 @@ type Instance struct {
 	// Edges are what each other reference of the stage stands for, those of its
 	// gates included: one edge, or one for each call of a set.
 	Edges map[*syntax.Reference][]Edge
+	// Globals are the global ARGs that the stage declares by itself.
+	Globals []string
 	// Replaced is set when a named context stands for the stage.
 	Replaced bool
 
@@ -125,6 +129,11 @@ func (p *planner) plan() error {
 	env, err := p.rootEnvironment(stage)
 	if err != nil {
 		return err
+	}
+	if ref == nil {
+		if err := p.checkGlobals(env); err != nil {
+			return err
+		}
 	}
 	if ref != nil {
 		// to the rest of the file the bindings of a target are build args

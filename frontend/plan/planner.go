@@ -250,9 +250,13 @@ func (p *planner) resolve(inst *Instance) error {
 	if err := p.gates(inst); err != nil {
 		return err
 	}
+	p.declareGlobals(inst)
 	for n, in := range inst.Stage.Instructions {
 		if in.Keyword == command.Arg {
 			p.readArgs(inst.Env, in)
+			if err := p.checkArgs(inst, n, in); err != nil {
+				return err
+			}
 		}
 		for _, ref := range in.References {
 			edges, err := p.edges(inst, n, in, ref)

@@ -42,6 +42,11 @@ func (p *evaluator) scopeBefore(inst *Instance, n int) (*scope, error) {
 		}
 	}
 	s := inst.scope
+	if s.done == 0 {
+		for _, name := range inst.Globals {
+			s.local[name] = inst.Env.globals[name]
+		}
+	}
 	for ; s.done < n; s.done++ {
 		if err := p.declare(s, inst.Stage.Instructions[s.done]); err != nil {
 			return nil, err

@@ -37,8 +37,13 @@ type Parameter struct {
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
 	// Default is the default as written; nil when the ARG has none.
-	Default  *string      `json:"default,omitempty"`
+	Default *string `json:"default,omitempty"`
+	// Required asks for a value, OneOf are those that are allowed.
+	Required bool         `json:"required,omitempty"`
+	OneOf    []string     `json:"oneof,omitempty"`
 	Location *pb.Location `json:"location,omitempty"`
+
+	text string // the description in the table
 }
 
 // NewTargets lists the stages of file. p, a plan of all stages, tells what they
@@ -83,7 +88,7 @@ func lines(in *syntax.Instruction) *pb.Location {
 func parametersOf(list []plan.Parameter) []Parameter {
 	out := make([]Parameter, 0, len(list))
 	for _, p := range list {
-		out = append(out, Parameter{p.Name, p.Description, p.Default, lines(p.In)})
+		out = append(out, Parameter{p.Name, p.Description, p.Default, p.Flags.Required, p.Flags.OneOf, lines(p.In), p.Describe()})
 	}
 	return out
 }
@@ -110,7 +115,7 @@ func (t *Targets) Text() string {
 			if p.Default != nil {
 				value = *p.Default
 			}
-			fmt.Fprintf(w, "  %s\t%s\t%s\n", p.Name, value, p.Description)
+			fmt.Fprintf(w, "  %s\t%s\t%s\n", p.Name, value, p.text)
 		}
 	}
 	_ = w.Flush() // to memory

@@ -37,6 +37,29 @@ type File struct {
 	header int
 }
 
+// MachineArgs are the platform ARGs that Dockerfile lacks; a file that names one
+// is one with extensions.
+var MachineArgs = [...]string{"TARGETMACHINE", "TARGETTRIPLE", "BUILDMACHINE", "BUILDTRIPLE"}
+
+// Mentions reports whether the text of the file holds a name.
+func (f *File) Mentions(name string) bool { return strings.Contains(f.text, name) }
+
+// Uses reports whether the stage's text below its FROM has $NAME or ${NAME.
+func (s *Stage) Uses(name string) bool {
+	return slices.ContainsFunc(s.Instructions, func(in *Instruction) bool {
+		return usesVariable(in.Line, name) || usesVariable(in.Heredocs(), name)
+	})
+}
+
+func usesVariable(text, name string) bool {
+	for _, match := range variables.FindAllStringSubmatch(text, -1) {
+		if match[1] == name {
+			return true
+		}
+	}
+	return false
+}
+
 // Stage is a FROM with the instructions up to the next one.
 type Stage struct {
 	// Index counts from 0.
@@ -65,6 +88,7 @@ func Parse(data []byte) (*File, error) {
 		return f, err
 	}
 	f.Escape = parsed.EscapeToken
+	f.Extended = slices.ContainsFunc(MachineArgs[:], func(name string) bool { return strings.Contains(f.text, name) })
 	all, err := f.instructions(parsed.AST.Children)
 	if err != nil {
 		return f, err
@@ -129,7 +153,7 @@ func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
 // declarations returns the words of all ARGs and ENVs, the names among them, and
 // the names that every build declares.
 func declarations(nodes []*parser.Node) map[string]bool {
-	out := map[string]bool{"TARGETSTAGE": true}
+	out := map[string]bool{"TARGETSTAGE": true, "TARGETMACHINE": true, "TARGETTRIPLE": true, "BUILDMACHINE": true, "BUILDTRIPLE": true}
 	for _, name := range []string{"PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT"} {
 		out["TARGET"+name], out["BUILD"+name] = true, true
 	}
@@ -221,6 +245,9 @@ func (f *File) add(in *Instruction) error {
 		return nil
 	}
 	if len(f.Stages) > 0 {
+		if in.Arg.Global {
+			return in.Errorf(in.keyword, "ARG --global stands before the first FROM")
+		}
 		stage := f.Stages[len(f.Stages)-1]
 		stage.Instructions = append(stage.Instructions, in)
 		return nil

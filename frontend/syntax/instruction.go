@@ -10,6 +10,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/util/suggest"
 )
 
 // Instruction is one instruction of a file.
@@ -36,6 +37,9 @@ type Instruction struct {
 	// counted from 1.
 	StartLine, EndLine int
 
+	// Arg is what the flags of an ARG ask for.
+	Arg ArgFlags
+
 	file    *File
 	logical logicalLine
 	// leadStart and start are the file's offsets of the comments and blank
@@ -47,6 +51,24 @@ type Instruction struct {
 	// what else a plain Dockerfile has no word for.
 	keyword, unpack Span
 	erased          []Span
+}
+
+// ArgFlags are the flags of an ARG.
+type ArgFlags struct {
+	// Required asks for a value, Global makes stages declare the name.
+	Required, Global bool
+	// OneOf are the values that are allowed; nil for all.
+	OneOf []string
+}
+
+// Flags returns where the flags stand that are ours.
+func (in *Instruction) Flags() Span {
+	if len(in.erased) == 0 {
+		return in.keyword
+	}
+	span := in.erased[0]
+	span.End = span.Start + len(strings.TrimRightFunc(in.Line[span.Start:span.End], unicode.IsSpace))
+	return span
 }
 
 // Lead returns the comments and blank lines above the instruction.
@@ -156,6 +178,8 @@ func (in *Instruction) scan() error {
 	in.keyword = Span{s.pos - len(in.Keyword), s.pos}
 	switch in.Keyword {
 	case command.From, command.Copy, command.Add, command.Run:
+	case command.Arg:
+		return in.scanArg(s)
 	default:
 		return nil
 	}
@@ -199,6 +223,43 @@ func (in *Instruction) scan() error {
 		in.References = append(in.References, ref)
 	}
 	return nil
+}
+
+// scanArg finds the flags of an ARG.
+func (in *Instruction) scanArg(s *scanner) error {
+	for {
+		s.skipSpaces()
+		if !strings.HasPrefix(s.line[s.pos:], "--") {
+			return nil
+		}
+		start := s.pos
+		s.skipFlag()
+		name, value, hasValue := strings.Cut(s.line[start:s.pos], "=")
+		span := Span{start, s.pos}
+		switch name {
+		case "--required", "--global":
+			if hasValue {
+				return errorAt(start, s.pos, "%s takes no value", name)
+			}
+			in.Arg.Required = in.Arg.Required || name == "--required"
+			in.Arg.Global = in.Arg.Global || name == "--global"
+		case "--oneof":
+			for item := range strings.SplitSeq(strings.Trim(value, `"'`), ",") {
+				if item == "" {
+					return errorAt(start, s.pos, "--oneof needs its values: write --oneof=dev,prod")
+				}
+				in.Arg.OneOf = append(in.Arg.OneOf, item)
+			}
+		default:
+			if near, ok := suggest.Search(name, []string{"--required", "--oneof", "--global"}, true); ok {
+				return errorAt(start, s.pos, "unknown flag of ARG: %s (did you mean %s?)", name, near)
+			}
+			continue // upstream's to refuse
+		}
+		s.skipSpaces()
+		span.End = s.pos
+		in.erased = append(in.erased, span)
+	}
 }
 
 // word reads a word.

@@ -12,6 +12,11 @@ func Plain(data []byte) bool {
 	if bytes.Contains(data, []byte(extensionPrefix)) {
 		return false // a comment
 	}
+	for _, name := range MachineArgs {
+		if bytes.Contains(data, []byte(name)) {
+			return false
+		}
+	}
 	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
 	for line := range bytes.Lines(data) {
 		line = bytes.TrimFunc(line, unicode.IsSpace)
@@ -20,6 +25,10 @@ func Plain(data []byte) bool {
 			return false
 		case hasWord(line, "FROM"):
 			if bytes.ContainsAny(line, hiding) || bytes.Contains(line, []byte("--after")) {
+				return false
+			}
+		case hasWord(line, "ARG"):
+			if bytes.Contains(line, []byte("--")) || continues(line) {
 				return false
 			}
 		case hasWord(line, "ADD"), hasWord(line, "ONBUILD"):
@@ -73,5 +82,5 @@ func cutsWord(line []byte) bool {
 	}
 	line = line[:len(line)-1]
 	word := line[bytes.LastIndexAny(line, " \t,-")+1:]
-	return len(word) > 0 && (hasWord([]byte("from"), string(word)) || hasWord([]byte("add"), string(word)))
+	return len(word) > 0 && (hasWord([]byte("from"), string(word)) || hasWord([]byte("add"), string(word)) || hasWord([]byte("arg"), string(word)))
 }
