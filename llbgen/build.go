@@ -19,6 +19,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
 // build converts the units of one plan. A unit that another one is built FROM
@@ -291,6 +292,9 @@ func (b *build) describe(u *unit, def *llb.Definition) {
 			gates = u.lowered.count[u.instanceOf(def, dgst)]
 		}
 		for key, text := range meta.Description {
+			if in := u.instructionOf(def, dgst); in != nil && in.Mounts != nil {
+				text = shortMounts(text, in.Mounts)
+			}
 			if gates > 0 { // which are no steps
 				text = lessSteps(text, gates)
 			}
@@ -341,6 +345,39 @@ func (u *unit) instanceOf(def *llb.Definition, vertex digest.Digest) *plan.Insta
 	}
 	o, _ := u.lowered.original(int(locations[0].Ranges[0].Start.Line))
 	return o.inst
+}
+
+// instructionOf returns the instruction that a vertex comes from; nil for none.
+func (u *unit) instructionOf(def *llb.Definition, vertex digest.Digest) *syntax.Instruction {
+	if !u.lowered.mounts {
+		return nil
+	}
+	locations := def.Source.GetLocations()[string(vertex)].GetLocations()
+	if len(locations) == 0 || len(locations[0].Ranges) == 0 {
+		return nil
+	}
+	o, _ := u.lowered.original(int(locations[0].Ranges[0].Start.Line))
+	return o.in
+}
+
+// shortMounts puts the mounts of a RUN as written into the name of its vertex.
+func shortMounts(name string, written []string) string {
+	head, rest, ok := strings.Cut(name, "] RUN ")
+	if !ok {
+		return name
+	}
+	var flags []string
+	for strings.HasPrefix(rest, "--") {
+		flag, behind, _ := strings.Cut(rest, " ")
+		if strings.HasPrefix(flag, "--mount=") && len(written) > 0 {
+			flag, written = written[0], written[1:]
+		}
+		if flag != "" {
+			flags = append(flags, flag)
+		}
+		rest = strings.TrimLeft(behind, " ")
+	}
+	return head + "] " + strings.Join(append(append([]string{"RUN"}, flags...), rest), " ")
 }
 
 // ignoreCache reports whether the build wants the stage of which a vertex with

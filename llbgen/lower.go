@@ -36,6 +36,8 @@ type lowered struct {
 	adds  bool
 	gates map[string]gate
 	count map[*plan.Instance]int
+	// mounts is set when a RUN has mounts that do not stand in it.
+	mounts bool
 	// stages are the names of those gates in the text for which nothing stands.
 	stages map[*plan.Instance]string
 	// images are those that helper stages are built FROM, by what stands for
@@ -63,11 +65,12 @@ type lowerer struct {
 	images   map[string]string
 	contexts map[string]foreignContext
 
-	out   bytes.Buffer
-	adds  bool
-	waits bool
-	gates map[string]gate
-	count map[*plan.Instance]int
+	out    bytes.Buffer
+	adds   bool
+	waits  bool
+	mounts bool
+	gates  map[string]gate
+	count  map[*plan.Instance]int
 	// beside are the names of gates that do not stand in the text.
 	beside map[*plan.Instance]string
 	// current is the instance being written.
@@ -103,7 +106,7 @@ func (u *unit) lower(p *plan.Plan, n *names, config linter.Config, waits, bake b
 	for name := range l.varying {
 		delete(args, name)
 	}
-	return &lowered{text: l.out.Bytes(), target: l.name(u.root), args: args, lines: l.origins, located: map[*syntax.Instruction][]*pb.Range{}, froms: l.froms, adds: l.adds, gates: l.gates, count: l.count, stages: l.beside, images: l.images, contexts: l.contexts}, nil
+	return &lowered{text: l.out.Bytes(), target: l.name(u.root), args: args, lines: l.origins, located: map[*syntax.Instruction][]*pb.Range{}, froms: l.froms, adds: l.adds, mounts: l.mounts, gates: l.gates, count: l.count, stages: l.beside, images: l.images, contexts: l.contexts}, nil
 }
 
 // findVarying finds the build args on which instances differ.
@@ -322,6 +325,7 @@ func (l *lowerer) instruction(inst *plan.Instance, in *syntax.Instruction) error
 func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) {
 	edits := in.Erasures()
 	l.adds = l.adds || in.AddsFrom()
+	l.mounts = l.mounts || in.Mounts != nil
 	var arguments *plan.Copy
 	for _, ref := range in.References {
 		e := inst.Edges[ref][min(n, len(inst.Edges[ref])-1)]

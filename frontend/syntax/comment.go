@@ -39,11 +39,11 @@ var RuleMisspelledExtension = &Rule{
 
 // readComments reads the extensions among the comments above the instruction.
 // Flags become part of its logical line.
-func (in *Instruction) readComments() error {
+func (in *Instruction) readComments(named *mounts) error {
 	var flags logicalLine
 	err := in.file.eachExtension(in.leadStart, max(in.start, in.leadStart), func(text string, offset int) error {
 		if !strings.HasPrefix(text, "--") {
-			return in.file.extensionComment(text, offset)
+			return in.file.extensionComment(text, offset, named)
 		}
 		flags.add(text, offset)
 		flags.add(" ", offset+len(text)) // what stands there is at least a line end
@@ -62,12 +62,12 @@ func (in *Instruction) readComments() error {
 }
 
 // trailingComments reads the comments below the last instruction.
-func (f *File) trailingComments(from int) error {
+func (f *File) trailingComments(from int, named *mounts) error {
 	return f.eachExtension(from, len(f.text), func(text string, offset int) error {
 		if strings.HasPrefix(text, "--") {
 			return f.errorAt(offset, offset+len(text), "there is no instruction below these flags")
 		}
-		return f.extensionComment(text, offset)
+		return f.extensionComment(text, offset, named)
 	})
 }
 
@@ -92,9 +92,15 @@ func (f *File) eachExtension(from, to int, fn func(text string, offset int) erro
 }
 
 // extensionComment reads a comment that is an instruction, or looks like one.
-func (f *File) extensionComment(text string, offset int) error {
+func (f *File) extensionComment(text string, offset int, named *mounts) error {
 	_, end := firstWord(text)
 	word := text[:end]
+	if strings.EqualFold(word, mountInstruction) {
+		f.Extended = true
+		var line logicalLine
+		line.add(text, offset)
+		return named.define(f, line)
+	}
 	if slices.ContainsFunc(extensionInstructions, func(name string) bool { return strings.EqualFold(name, word) }) {
 		return f.errorAt(offset, offset+end, "%s is not part of this release", strings.ToUpper(word))
 	}

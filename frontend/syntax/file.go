@@ -110,7 +110,7 @@ func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
 	join := newJoiner(f.index, f.Escape)
 	all := make([]*Instruction, 0, len(nodes))
 	var changed []*Instruction
-	declared := declarations(nodes)
+	declared, named := declarations(nodes), newMounts()
 	behind := f.header
 	for _, node := range nodes {
 		in := &Instruction{file: f, Node: node, StartLine: node.StartLine, EndLine: node.EndLine, leadStart: behind}
@@ -122,11 +122,25 @@ func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
 		if in.logical.text != node.Original {
 			return nil, parser.WithLocation(fmt.Errorf("internal error: the line was read as %q, not as %q", in.logical.text, node.Original), node.Location())
 		}
+		if strings.EqualFold(node.Value, mountInstruction) {
+			f.Extended = true
+			if err := in.readComments(named); err != nil {
+				return nil, err
+			}
+			if err := named.define(f, in.logical); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		in.heredocs = in.end
 		if next <= node.EndLine {
 			_, in.heredocs = f.index.line(next)
 		}
-		if err := in.readComments(); err != nil {
+		err := in.readComments(named)
+		if err == nil {
+			err = named.expand(in)
+		}
+		if err != nil {
 			f.Extended = true
 			return nil, err
 		}
@@ -134,6 +148,12 @@ func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
 		if err := in.scan(); err != nil {
 			f.Extended = true
 			return nil, in.Locate(err)
+		}
+		if in.Keyword == command.From {
+			if err := named.from(in); err != nil {
+				f.Extended = true
+				return nil, err
+			}
 		}
 		if in.Changed() {
 			f.Extended = f.Extended || in.extends(declared)
@@ -143,7 +163,7 @@ func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
 		}
 		all = append(all, in)
 	}
-	if err := f.trailingComments(behind); err != nil {
+	if err := f.trailingComments(behind, named); err != nil {
 		f.Extended = true
 		return nil, err
 	}
@@ -233,9 +253,14 @@ func reparseError(err error, changed []*Instruction, lines []int) error {
 	return err
 }
 
+// parse has upstream read the plain form of the instruction.
+func (in *Instruction) parse() (any, error) {
+	return instructions.ParseInstructionWithLinter(in.Node, linter.New(&linter.Config{}))
+}
+
 // add gives the instruction its command and its place.
 func (f *File) add(in *Instruction) error {
-	cmd, err := instructions.ParseInstructionWithLinter(in.Node, linter.New(&linter.Config{}))
+	cmd, err := in.parse()
 	if err != nil {
 		return in.refuse(err)
 	}

@@ -37,6 +37,10 @@ type Instruction struct {
 	// counted from 1.
 	StartLine, EndLine int
 
+	// Mounts are the --mount flags of a RUN as written, in the order of those in
+	// Line: empty for one that stands elsewhere. Nil when Line has them as
+	// written.
+	Mounts []string
 	// Arg is what the flags of an ARG ask for.
 	Arg ArgFlags
 
@@ -51,6 +55,8 @@ type Instruction struct {
 	// what else a plain Dockerfile has no word for.
 	keyword, unpack Span
 	erased          []Span
+	// mountFlags are the values of FROM --mount.
+	mountFlags []Span
 }
 
 // ArgFlags are the flags of an ARG.
@@ -201,6 +207,17 @@ func (in *Instruction) scan() error {
 			in.unpack = Span{start, s.pos}
 		case "--checksum", "--keep-git-dir":
 			network = Span{start, s.pos}
+		case "--mount":
+			if in.Keyword != command.From {
+				break
+			}
+			value := start + len("--mount=")
+			if value >= s.pos {
+				return errorAt(start, s.pos, "--mount needs a mount: write --mount=name or --mount=type=cache,target=/path")
+			}
+			in.mountFlags = append(in.mountFlags, Span{value, s.pos})
+			s.skipSpaces()
+			in.erased = append(in.erased, Span{start, s.pos})
 		case "--after":
 			s.skipSpaces()
 			in.erased = append(in.erased, Span{start, s.pos})
@@ -297,6 +314,9 @@ func (s *scanner) flag(keyword string) (refs []*Reference, name string, err erro
 	case name == "--after" && keyword == command.From:
 		refs, err = s.afterFlag(len(name))
 	default:
+		if near, ok := suggest.Search(name, []string{"--after", "--mount"}, true); ok && keyword == command.From && near != name {
+			return nil, name, errorAt(s.pos, s.pos+len(name), "unknown flag of FROM: %s (did you mean %s?)", name, near)
+		}
 		s.skipFlag()
 	}
 	return refs, name, err

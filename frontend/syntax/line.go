@@ -44,29 +44,37 @@ func (l *logicalLine) offset(at int, end bool) int {
 	return found.file + at - found.at
 }
 
-// insert puts other into l at offset at.
-func (l *logicalLine) insert(at int, other logicalLine) {
-	var out logicalLine
-	cut := func(from, to int) {
-		for i, p := range l.pieces {
-			end := len(l.text)
-			if i+1 < len(l.pieces) {
-				end = l.pieces[i+1].at
-			}
-			if a, b := max(p.at, from), min(end, to); a < b {
-				out.add(l.text[a:b], p.file+a-p.at)
-			}
-		}
-	}
-	cut(0, at)
+// append appends other.
+func (l *logicalLine) append(other logicalLine) {
 	for i, p := range other.pieces {
 		end := len(other.text)
 		if i+1 < len(other.pieces) {
 			end = other.pieces[i+1].at
 		}
-		out.add(other.text[p.at:end], p.file)
+		l.add(other.text[p.at:end], p.file)
 	}
-	cut(at, len(l.text))
+}
+
+// slice returns the part of l between two offsets.
+func (l *logicalLine) slice(from, to int) logicalLine {
+	var out logicalLine
+	for i, p := range l.pieces {
+		end := len(l.text)
+		if i+1 < len(l.pieces) {
+			end = l.pieces[i+1].at
+		}
+		if a, b := max(p.at, from), min(end, to); a < b {
+			out.add(l.text[a:b], p.file+a-p.at)
+		}
+	}
+	return out
+}
+
+// insert puts other into l at offset at.
+func (l *logicalLine) insert(at int, other logicalLine) {
+	out := l.slice(0, at)
+	out.append(other)
+	out.append(l.slice(at, len(l.text)))
 	*l = out
 }
 

@@ -23,8 +23,10 @@ func Plain(data []byte) bool {
 		switch {
 		case hidesSource(line), cutsWord(line):
 			return false
+		case hasWord(line, "MOUNT"):
+			return false
 		case hasWord(line, "FROM"):
-			if bytes.ContainsAny(line, hiding) || bytes.Contains(line, []byte("--after")) {
+			if bytes.ContainsAny(line, hiding) || bytes.Contains(bytes.ReplaceAll(line, []byte("--platform"), nil), []byte("--")) {
 				return false
 			}
 		case hasWord(line, "ARG"):
@@ -53,6 +55,9 @@ func hidesSource(line []byte) bool {
 		}
 		before, value := rest[:at], rest[at+1:]
 		rest = value
+		if bytes.HasSuffix(before, []byte("--mount")) && namesMount(value) {
+			return true
+		}
 		if len(before) < 4 || !bytes.EqualFold(before[len(before)-4:], []byte("from")) {
 			continue
 		}
@@ -63,6 +68,15 @@ func hidesSource(line []byte) bool {
 			return true
 		}
 	}
+}
+
+// namesMount reports whether the value of a --mount may be a name: a mount has an
+// equals sign in its first field.
+func namesMount(value []byte) bool {
+	if end := bytes.IndexAny(value, " \t,"); end >= 0 {
+		value = value[:end]
+	}
+	return !bytes.Contains(value, []byte("="))
 }
 
 // hasWord reports whether line starts with a keyword.
@@ -82,5 +96,5 @@ func cutsWord(line []byte) bool {
 	}
 	line = line[:len(line)-1]
 	word := line[bytes.LastIndexAny(line, " \t,-")+1:]
-	return len(word) > 0 && (hasWord([]byte("from"), string(word)) || hasWord([]byte("add"), string(word)) || hasWord([]byte("arg"), string(word)))
+	return len(word) > 0 && (hasWord([]byte("from"), string(word)) || hasWord([]byte("add"), string(word)) || hasWord([]byte("arg"), string(word)) || hasWord([]byte("mount"), string(word)))
 }

@@ -207,12 +207,13 @@ EOT
 		dir := project(t, `
 -- Dockerfile --
 # syntax=stagecraft/dockerfile:1
+MOUNT mounted from=note(TEXT=mounted),target=/m
 FROM alpine:3.22 AS note
-ARG TEXT
+ARG --required TEXT
 RUN echo "$TEXT" > /note
 FROM busybox
 COPY --from=note(TEXT=["good morning","good night"]) /note /notes/$TEXT
-RUN --mount=from=note(TEXT=mounted),target=/m cp /m/note /notes/mounted
+RUN --mount=mounted cp /m/note /notes/mounted
 CMD ["sh", "-c", "cat /notes/*"]
 `)
 		docker20(t, dir, "build", "-t", "sc-notes", ".").ok(t)

@@ -1,0 +1,233 @@
+package syntax
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/moby/buildkit/frontend/dockerfile/command"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/util/suggest"
+)
+
+// mountInstruction names a mount: MOUNT name type=cache,target=/x.
+const mountInstruction = "mount"
+
+// mounts are the named mounts at a line of a file. A RUN is read with the mounts
+// that it names written out, each part of the line knowing where it stands.
+type mounts struct {
+	// global are those before the first FROM, stage those of the stage so far,
+	// which come first.
+	global, stage map[string]mount
+	inStage       bool
+	// every are those that each RUN of the stage has: FROM --mount.
+	every []mount
+}
+
+// mount is a mount and where it stands.
+type mount struct {
+	spec logicalLine
+	line int
+}
+
+func newMounts() *mounts { return &mounts{global: map[string]mount{}} }
+
+// from starts a stage, whose RUNs have the mounts that its FROM asks for.
+func (m *mounts) from(in *Instruction) error {
+	m.stage, m.inStage, m.every = map[string]mount{}, true, nil
+	for _, span := range in.mountFlags {
+		value := in.logical.slice(span.Start, span.End)
+		list, err := m.find(in, value)
+		if err != nil {
+			return err
+		}
+		m.every = append(m.every, list...)
+	}
+	return nil
+}
+
+// find returns the mounts that the value of a --mount means: itself, or those
+// that it names.
+func (m *mounts) find(in *Instruction, value logicalLine) ([]mount, error) {
+	if strings.Contains(value.text, "=") {
+		return []mount{{spec: value}}, nil
+	}
+	var out []mount
+	at := 0
+	for name := range strings.SplitSeq(value.text, ",") {
+		found, ok := m.stage[name]
+		if !ok {
+			found, ok = m.global[name]
+		}
+		if !ok {
+			return nil, in.file.errorAt(value.offset(at, false), value.offset(at+len(name), true), "%w", m.unknown(name))
+		}
+		out = append(out, found)
+		at += len(name) + 1
+	}
+	return out, nil
+}
+
+func (m *mounts) unknown(name string) error {
+	var names []string
+	for known := range m.stage {
+		names = append(names, known)
+	}
+	for known := range m.global {
+		names = append(names, known)
+	}
+	slices.Sort(names)
+	err := fmt.Errorf("no MOUNT above names %q", name)
+	if ok, err := suggest.WrapErrorMaybe(err, name, names, true); ok {
+		return err
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("%w: write MOUNT %s type=cache,target=/path, or a full mount", err, name)
+	}
+	return fmt.Errorf("%w (there are %s)", err, strings.Join(names, ", "))
+}
+
+// define reads a MOUNT, which stands in line.
+func (m *mounts) define(f *File, line logicalLine) error {
+	_, end := firstWord(line.text)
+	start, nameEnd := firstWord(line.text[end:])
+	start, nameEnd = start+end, nameEnd+end
+	name := line.text[start:nameEnd]
+	at := func(from, to int, format string, args ...any) error {
+		return f.errorAt(line.offset(from, false), line.offset(to, true), format, args...)
+	}
+	if name == "" || strings.ContainsAny(name, "=,") {
+		return at(0, max(nameEnd, 1), "MOUNT needs a name and a mount: write MOUNT gocache type=cache,target=/root/.cache")
+	}
+	specStart := len(line.text) - len(strings.TrimLeftFunc(line.text[nameEnd:], unicode.IsSpace))
+	spec := fields(line.slice(specStart, len(strings.TrimRightFunc(line.text, unicode.IsSpace))))
+	if spec.text == "" {
+		return at(start, nameEnd, "MOUNT %s has no mount: write MOUNT %s type=cache,target=/root/.cache", name, name)
+	}
+	scope := m.global
+	if m.inStage {
+		scope = m.stage
+	}
+	number := f.index.position(line.offset(0, false)).Line
+	if other, twice := scope[name]; twice {
+		return at(start, nameEnd, "MOUNT %s stands on line %d already", name, other.line)
+	}
+	if err := f.tryMount(spec); err != nil {
+		return at(specStart, len(line.text), "MOUNT %s: %w", name, err)
+	}
+	scope[name] = mount{spec, number}
+	return nil
+}
+
+// fields drops the spaces behind commas: the fields of a mount may stand in
+// lines of their own.
+func fields(spec logicalLine) logicalLine {
+	var out logicalLine
+	from := 0
+	for i := 0; i < len(spec.text); i++ {
+		if spec.text[i] != ',' {
+			continue
+		}
+		out.append(spec.slice(from, i+1))
+		for from = i + 1; from < len(spec.text) && isSpace(spec.text[from]); from++ {
+			i++
+		}
+	}
+	out.append(spec.slice(from, len(spec.text)))
+	return out
+}
+
+// tryMount has upstream read a mount.
+func (f *File) tryMount(spec logicalLine) error {
+	in := &Instruction{file: f, StartLine: 1, EndLine: 1, Node: &parser.Node{}}
+	in.logical.add("RUN --mount=", 0)
+	in.logical.append(spec)
+	in.logical.add(" :", 0)
+	in.Line = in.logical.text
+	err := in.scan()
+	if err == nil {
+		err = (&File{Escape: f.Escape, index: f.index}).reparse([]*Instruction{in})
+	}
+	var cmd any
+	if err == nil {
+		cmd, err = in.parse()
+	}
+	if run, ok := cmd.(*instructions.RunCommand); ok && !strings.Contains(spec.text, "$") {
+		err = run.Expand(func(word string) (string, error) { return word, nil })
+	}
+	if _, mistake, ok := Place(err); ok {
+		err = mistake
+	}
+	var located *parser.LocationError
+	if errors.As(err, &located) {
+		err = errors.Unwrap(err)
+	}
+	return err
+}
+
+// expand writes out the mounts of a RUN: those that it names, and those of its
+// stage.
+func (m *mounts) expand(in *Instruction) error {
+	s := &scanner{line: in.logical.text, escape: in.file.Escape}
+	if !strings.EqualFold(s.word(), command.Run) {
+		return nil
+	}
+	s.skipSpaces()
+	var out logicalLine
+	out.append(in.logical.slice(0, s.pos))
+	for _, every := range m.every {
+		out.append(every.flag())
+		in.Mounts = append(in.Mounts, "")
+	}
+	from := s.pos
+	for strings.HasPrefix(s.line[s.pos:], "--") {
+		start := s.pos
+		s.skipFlag()
+		value, isMount := strings.CutPrefix(s.line[start:s.pos], "--mount=")
+		if !isMount {
+			s.skipSpaces()
+			continue
+		}
+		if value == "" || strings.Contains(value, "=") {
+			in.Mounts = append(in.Mounts, s.line[start:s.pos])
+			s.skipSpaces()
+			continue
+		}
+		list, err := m.find(in, in.logical.slice(start+len("--mount="), s.pos))
+		if err != nil {
+			return err
+		}
+		out.append(in.logical.slice(from, start))
+		for i, named := range list {
+			out.append(named.flag())
+			in.Mounts = append(in.Mounts, "")
+			if i == 0 {
+				in.Mounts[len(in.Mounts)-1] = "--mount=" + value
+			}
+		}
+		in.flagged = true
+		s.skipSpaces()
+		from = s.pos
+	}
+	if !in.flagged && len(m.every) == 0 {
+		in.Mounts = nil
+		return nil
+	}
+	in.flagged = true
+	out.append(in.logical.slice(from, len(in.logical.text)))
+	in.logical = out
+	return nil
+}
+
+// flag returns the flag for a mount, with a space behind it.
+func (m mount) flag() logicalLine {
+	at := m.spec.offset(0, false)
+	var out logicalLine
+	out.add("--mount=", at)
+	out.append(m.spec)
+	out.add(" ", at)
+	return out
+}
