@@ -9,9 +9,7 @@ import (
 	"sync"
 
 	"github.com/moby/buildkit/client/llb"
-	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/solver/pb"
@@ -19,7 +17,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
-	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
 // build converts the units of one plan. A unit that another one is built FROM
@@ -233,23 +230,6 @@ func (b *build) convertUnit(ctx context.Context, u *unit) (*converted, error) {
 	return &converted{def, res}, nil
 }
 
-// showTriggers puts the triggers of the unit's root as they stand in the file
-// into its config.
-func (b *build) showTriggers(u *unit, triggers []string) {
-	at := 0
-	for _, in := range u.root.Stage.Instructions {
-		cmd, ok := in.Command.(*instructions.OnbuildCommand)
-		if !ok || at == len(triggers) {
-			continue
-		}
-		if in.Keyword == command.Arg {
-			triggers[at] = cmd.Expression
-		}
-		triggers[at] = b.names.show(triggers[at])
-		at++
-	}
-}
-
 // loadContext loads a named context.
 func (b *build) loadContext(ctx context.Context, c foreignContext) (*converted, error) {
 	nc, err := b.opt.Client.NamedContext(c.name, dockerui.ContextOpt{Platform: &c.platform, ResolveMode: b.opt.ImageResolveMode.String()})
@@ -281,113 +261,4 @@ func (b *build) marshal(ctx context.Context, u *unit, st llb.State) (*llb.Defini
 	}
 	b.describe(u, def)
 	return def, nil
-}
-
-// describe puts the names and lines of the file into what a user sees of def.
-func (b *build) describe(u *unit, def *llb.Definition) {
-	for dgst, meta := range def.Metadata {
-		changed := false
-		gates := 0
-		if len(u.lowered.gates) > 0 {
-			gates = u.lowered.count[u.instanceOf(def, dgst)]
-		}
-		for key, text := range meta.Description {
-			if in := u.instructionOf(def, dgst); in != nil && in.Mounts != nil {
-				text = shortMounts(text, in.Mounts)
-			}
-			if gates > 0 { // which are no steps
-				text = lessSteps(text, gates)
-			}
-			shown, ok := u.lowered.froms[text]
-			if !ok {
-				shown = b.names.show(text)
-			}
-			if shown == meta.Description[key] {
-				continue
-			}
-			meta.IgnoreCache = meta.IgnoreCache || !ok && b.ignoreCache(text)
-			if !changed { // ops may share it
-				meta.Description, changed = maps.Clone(meta.Description), true
-			}
-			meta.Description[key] = shown
-		}
-		if group := meta.ProgressGroup; group != nil {
-			group = group.CloneVT()
-			group.Name = b.names.show(group.Name)
-			meta.ProgressGroup, changed = group, true
-		}
-		if changed {
-			def.Metadata[dgst] = meta
-		}
-	}
-	if def.Source == nil {
-		return
-	}
-	for dgst, list := range def.Source.Locations {
-		asked := b.asked[u.instanceOf(def, digest.Digest(dgst))]
-		for _, location := range list.Locations {
-			location.Ranges = u.lowered.locatePB(location.Ranges)
-		}
-		// instances of one stage come from the same lines
-		list.Locations = slices.CompactFunc(list.Locations, func(a, b *pb.Location) bool { return len(a.Ranges) > 0 && a.EqualVT(b) })
-		for _, r := range asked {
-			list.Locations = append(list.Locations, &pb.Location{Ranges: []*pb.Range{r}})
-		}
-	}
-}
-
-// instanceOf returns the instance that a vertex is a step of; nil for none.
-// Locations are those of the lowered text.
-func (u *unit) instanceOf(def *llb.Definition, vertex digest.Digest) *plan.Instance {
-	locations := def.Source.GetLocations()[string(vertex)].GetLocations()
-	if len(locations) == 0 || len(locations[0].Ranges) == 0 {
-		return nil
-	}
-	o, _ := u.lowered.original(int(locations[0].Ranges[0].Start.Line))
-	return o.inst
-}
-
-// instructionOf returns the instruction that a vertex comes from; nil for none.
-func (u *unit) instructionOf(def *llb.Definition, vertex digest.Digest) *syntax.Instruction {
-	if !u.lowered.mounts {
-		return nil
-	}
-	locations := def.Source.GetLocations()[string(vertex)].GetLocations()
-	if len(locations) == 0 || len(locations[0].Ranges) == 0 {
-		return nil
-	}
-	o, _ := u.lowered.original(int(locations[0].Ranges[0].Start.Line))
-	return o.in
-}
-
-// shortMounts puts the mounts of a RUN as written into the name of its vertex.
-func shortMounts(name string, written []string) string {
-	head, rest, ok := strings.Cut(name, "] RUN ")
-	if !ok {
-		return name
-	}
-	var flags []string
-	for strings.HasPrefix(rest, "--") {
-		flag, behind, _ := strings.Cut(rest, " ")
-		if strings.HasPrefix(flag, "--mount=") && len(written) > 0 {
-			flag, written = written[0], written[1:]
-		}
-		if flag != "" {
-			flags = append(flags, flag)
-		}
-		rest = strings.TrimLeft(behind, " ")
-	}
-	return head + "] " + strings.Join(append(append([]string{"RUN"}, flags...), rest), " ")
-}
-
-// ignoreCache reports whether the build wants the stage of which a vertex with
-// this name is part to be built anew. Upstream knows the stage by another name.
-func (b *build) ignoreCache(vertex string) bool {
-	stage, instruction, ok := strings.Cut(vertex, "] ")
-	if !ok || !slices.ContainsFunc([]string{"RUN", "COPY", "ADD", "LINK"}, func(word string) bool { return strings.HasPrefix(instruction, word) }) {
-		return false
-	}
-	number, ok := b.names.find(stage)
-	inst := b.names.instances[number]
-	return ok && inst != nil && inst.Stage.Name != "" && b.opt.Client != nil && b.opt.Client.IsNoCache(inst.Stage.Name)
 }

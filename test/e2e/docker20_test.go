@@ -15,13 +15,19 @@ func docker20(tb testing.TB, dir string, args ...string) command {
 	}, append([]string{env(tb, "DOCKER20_CLI")}, args...)...)
 }
 
+// docker20Frontend gives that engine the image under test.
+func docker20Frontend(tb testing.TB) {
+	tb.Helper()
+	pulled := registry(tb) + "/" + frontendImage
+	docker20(tb, "", "pull", pulled).ok(tb)
+	docker20(tb, "", "tag", pulled, frontendImage).ok(tb)
+}
+
 // TestDocker20 guards the image on the gateway API of 2020: builds, their
 // options and errors, and running what was built.
 func TestDocker20(t *testing.T) {
 	t.Parallel()
-	pulled := registry(t) + "/" + frontendImage
-	docker20(t, "", "pull", pulled).ok(t)
-	docker20(t, "", "tag", pulled, frontendImage).ok(t)
+	docker20Frontend(t)
 	dir := project(t, `
 -- Dockerfile --
 # syntax=stagecraft/dockerfile:1

@@ -114,9 +114,7 @@ func TestGateResultsAreCached(t *testing.T) {
 // TestGatesOnDocker20 builds on an engine that lacks the op for gates.
 func TestGatesOnDocker20(t *testing.T) {
 	t.Parallel()
-	pulled := registry(t) + "/" + frontendImage
-	docker20(t, "", "pull", pulled).ok(t)
-	docker20(t, "", "tag", pulled, frontendImage).ok(t)
+	docker20Frontend(t)
 	dir := project(t, gated)
 	for _, target := range []string{"app", "ci", "deploy"} {
 		docker20(t, dir, "build", "--target="+target, "--build-arg=RUN_ID="+unique(), "-t", "sc-gated-"+target, ".").ok(t).prints(t, "[test 2/2] RUN")

@@ -201,9 +201,7 @@ EOT
 	})
 	t.Run("Docker Engine 20.10", func(t *testing.T) {
 		t.Parallel()
-		pulled := registry(t) + "/" + frontendImage
-		docker20(t, "", "pull", pulled).ok(t)
-		docker20(t, "", "tag", pulled, frontendImage).ok(t)
+		docker20Frontend(t)
 		dir := project(t, `
 -- Dockerfile --
 # syntax=stagecraft/dockerfile:1
