@@ -172,13 +172,17 @@ func (f *File) tryMount(spec logicalLine) error {
 // stage.
 func (m *mounts) expand(in *Instruction) error {
 	s := &scanner{line: in.logical.text, escape: in.file.Escape}
-	if !strings.EqualFold(s.word(), command.Run) {
+	word, every := s.word(), m.every
+	if strings.EqualFold(word, command.Onbuild) {
+		word, every = s.word(), nil // a trigger is a step of another stage
+	}
+	if !strings.EqualFold(word, command.Run) {
 		return nil
 	}
 	s.skipSpaces()
 	var out logicalLine
 	out.append(in.logical.slice(0, s.pos))
-	for _, every := range m.every {
+	for _, every := range every {
 		out.append(every.flag())
 		in.Mounts = append(in.Mounts, "")
 	}
@@ -212,7 +216,7 @@ func (m *mounts) expand(in *Instruction) error {
 		s.skipSpaces()
 		from = s.pos
 	}
-	if !in.flagged && len(m.every) == 0 {
+	if !in.flagged && len(every) == 0 {
 		in.Mounts = nil
 		return nil
 	}
