@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
@@ -105,17 +106,28 @@ func (u *unit) lower(p *plan.Plan, n *names, config linter.Config, waits, bake b
 	return &lowered{text: l.out.Bytes(), target: l.name(u.root), args: args, lines: l.origins, located: map[*syntax.Instruction][]*pb.Range{}, froms: l.froms, adds: l.adds, mounts: l.mounts, gates: l.gates, count: l.count, stages: l.beside, images: l.images, contexts: l.contexts}, nil
 }
 
-// findVarying finds the build args on which instances differ.
+// findVarying finds the build args on which instances differ: those that calls
+// bind.
 func (l *lowerer) findVarying(bake bool) {
 	root := l.unit.root.Env
 	for _, inst := range l.unit.instances {
-		for _, name := range inst.Reads {
-			if plan.BuildWide(name) {
-				continue // a call that binds it is a unit of its own
-			}
-			if _, given := root.Args[name]; bake && given || !root.Same(inst.Env, name) {
+		for name := range inst.Env.Bound {
+			if !root.Same(inst.Env, name) && slices.Contains(inst.Reads, name) {
 				l.varying[name] = struct{}{}
 			}
+		}
+		if !bake {
+			continue
+		}
+		for _, name := range inst.Reads {
+			if _, given := root.Args[name]; given {
+				l.varying[name] = struct{}{}
+			}
+		}
+	}
+	for name := range l.varying {
+		if plan.BuildWide(name) { // a call that binds it is a unit of its own
+			delete(l.varying, name)
 		}
 	}
 }

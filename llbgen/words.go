@@ -7,8 +7,14 @@ import (
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 )
 
+// plain are the letters that stand for themselves in every word.
+const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@-"
+
 // quote writes a value so that a Dockerfile's ARG has it to the letter.
 func quote(v string) string {
+	if v != "" && strings.IndexFunc(v, func(r rune) bool { return !strings.ContainsRune(plain, r) }) < 0 {
+		return v
+	}
 	return "'" + strings.ReplaceAll(v, "'", `'"'"'`) + "'"
 }
 
