@@ -23,7 +23,7 @@ WORKDIR /src
 COPY . .
 ARG PKG
 ARG TARGETOS TARGETARCH
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -o /out/app $PKG
+RUN --mount=type=cache,target=/root/.cache/go-build CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -o /out/app $PKG
 
 FROM alpine:3.22 AS tools
 COPY --from=build(PKG=[./cmd/api,./cmd/worker]) /out/app /usr/bin/${PKG##*/}
