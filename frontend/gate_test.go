@@ -84,3 +84,30 @@ func TestGatesOfOldEngines(t *testing.T) {
 		t.Errorf("solved are %q, not %q", solved, want)
 	}
 }
+
+// TestGatesKeepTheirNamesInSBOMs encodes a gated stage twice: for the image and
+// for the scanner.
+func TestGatesKeepTheirNamesInSBOMs(t *testing.T) {
+	t.Parallel()
+	text := "ARG BUILDKIT_SBOM_SCAN_STAGE=app\nFROM alpine AS test\nRUN test\nFROM --after=test alpine AS app\nRUN app\nFROM scratch\nCOPY --from=app /x /x\n"
+	c := gatewaytest.New(gatewaytest.Dockerfile(text, "attest:sbom", "generator=scanner:1"))
+	if _, err := frontend.Build(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`\[app\] after \S+`)
+	found := 0
+	for _, req := range c.Solved {
+		text, err := gatewaytest.Vertices(req.Definition)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names.FindAllString(text, -1) {
+			if found++; name != "[app] after test" {
+				t.Errorf("the gate is shown as %q", name)
+			}
+		}
+	}
+	if found < 2 {
+		t.Errorf("the gate is in %d definitions, not in those of the image and the scanner", found)
+	}
+}

@@ -10,9 +10,6 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
-
-	"github.com/stagecraft-build/stagecraft/frontend/plan"
-	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
 // showTriggers puts the triggers of the unit's root as they stand in the file
@@ -36,15 +33,15 @@ func (b *build) showTriggers(u *unit, triggers []string) {
 func (b *build) describe(u *unit, def *llb.Definition) {
 	for dgst, meta := range def.Metadata {
 		changed := false
-		gates := 0
-		if len(u.lowered.gates) > 0 {
-			gates = u.lowered.count[u.instanceOf(def, dgst)]
+		var from origin
+		if u.lowered.mounts || len(u.lowered.gates) > 0 {
+			from = u.originOf(def.Source, dgst)
 		}
 		for key, text := range meta.Description {
-			if in := u.instructionOf(def, dgst); in != nil && in.Mounts != nil {
-				text = shortMounts(text, in.Mounts)
+			if from.in != nil && from.in.Mounts != nil {
+				text = shortMounts(text, from.in.Mounts)
 			}
-			if gates > 0 { // which are no steps
+			if gates := u.lowered.count[from.inst]; gates > 0 { // which are no steps
 				text = lessSteps(text, gates)
 			}
 			shown, ok := u.lowered.froms[text]
@@ -73,7 +70,7 @@ func (b *build) describe(u *unit, def *llb.Definition) {
 		return
 	}
 	for dgst, list := range def.Source.Locations {
-		asked := b.asked[u.instanceOf(def, digest.Digest(dgst))]
+		asked := b.asked[u.originOf(def.Source, digest.Digest(dgst)).inst]
 		for _, location := range list.Locations {
 			location.Ranges = u.lowered.locatePB(location.Ranges)
 		}
@@ -85,28 +82,15 @@ func (b *build) describe(u *unit, def *llb.Definition) {
 	}
 }
 
-// instanceOf returns the instance that a vertex is a step of; nil for none.
-// Locations are those of the lowered text.
-func (u *unit) instanceOf(def *llb.Definition, vertex digest.Digest) *plan.Instance {
-	locations := def.Source.GetLocations()[string(vertex)].GetLocations()
+// originOf returns what a vertex comes from; nothing for one without a place.
+// Locations in source are those of the lowered text.
+func (u *unit) originOf(source *pb.Source, vertex digest.Digest) origin {
+	locations := source.GetLocations()[string(vertex)].GetLocations()
 	if len(locations) == 0 || len(locations[0].Ranges) == 0 {
-		return nil
+		return origin{}
 	}
 	o, _ := u.lowered.original(int(locations[0].Ranges[0].Start.Line))
-	return o.inst
-}
-
-// instructionOf returns the instruction that a vertex comes from; nil for none.
-func (u *unit) instructionOf(def *llb.Definition, vertex digest.Digest) *syntax.Instruction {
-	if !u.lowered.mounts {
-		return nil
-	}
-	locations := def.Source.GetLocations()[string(vertex)].GetLocations()
-	if len(locations) == 0 || len(locations[0].Ranges) == 0 {
-		return nil
-	}
-	o, _ := u.lowered.original(int(locations[0].Ranges[0].Start.Line))
-	return o.in
+	return o
 }
 
 // shortMounts puts the mounts of a RUN as written into the name of its vertex.

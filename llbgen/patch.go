@@ -78,16 +78,13 @@ func unpackCopies(op *pb.Op, unpack bool) (changed bool) {
 }
 
 // adds reports whether a vertex comes from an ADD --from, and whether that
-// unpacks. Locations are those of the lowered text.
+// unpacks.
 func (u *unit) adds(source *pb.Source, vertex digest.Digest) (unpack, ok bool) {
-	for _, location := range source.GetLocations()[string(vertex)].GetLocations() {
-		for _, r := range location.Ranges {
-			if o, ok := u.lowered.original(int(r.Start.Line)); ok && o.in.AddsFrom() {
-				return o.in.Unpacks(), true
-			}
-		}
+	o := u.originOf(source, vertex)
+	if o.in == nil || !o.in.AddsFrom() {
+		return false, false
 	}
-	return false, false
+	return o.in.Unpacks(), true
 }
 
 // addHistory puts ADD where it stood into the history of the unit's image. Each
