@@ -135,7 +135,6 @@ func TestParityOverOddFiles(t *testing.T) {
 		"no newline":         "FROM scratch",
 		"a very long line":   "FROM alpine\nRUN echo " + strings.Repeat("x", 70_000) + "\n",
 		"missing base":       "FROM missing:1\nRUN true\n",
-		"missing base twice": "FROM missing:1 AS a\nFROM missing:1\nCOPY --from=a / /\n",
 		"unknown check":      "# check=skip=Nonsense;error=true\nFROM alpine\nMAINTAINER me\n",
 		"lint error":         "# check=error=true\nfrom alpine as Base\n",
 	} {
