@@ -123,20 +123,20 @@ func TestParityOverOptions(t *testing.T) {
 func TestParityOverOddFiles(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"empty":              "",
-		"only comments":      "# nothing here\n",
-		"only an ARG":        "ARG A=1\n",
-		"carriage returns":   "FROM alpine\rRUN true\r",
-		"CRLF":               "FROM alpine\r\nRUN one \\\r\n && two\r\n",
-		"byte order mark":    "\xef\xbb\xbf# syntax=stagecraft/dockerfile:1\nFROM alpine\n",
-		"NUL":                "FROM alpine\nRUN echo \x00 > /out\n",
-		"NUL in a name":      "FROM al\x00pine\n",
-		"not UTF-8":          "FROM alpine\nRUN echo \xff\xfe\nLABEL a=\xff\n",
-		"no newline":         "FROM scratch",
-		"a very long line":   "FROM alpine\nRUN echo " + strings.Repeat("x", 70_000) + "\n",
-		"missing base":       "FROM missing:1\nRUN true\n",
-		"unknown check":      "# check=skip=Nonsense;error=true\nFROM alpine\nMAINTAINER me\n",
-		"lint error":         "# check=error=true\nfrom alpine as Base\n",
+		"empty":            "",
+		"only comments":    "# nothing here\n",
+		"only an ARG":      "ARG A=1\n",
+		"carriage returns": "FROM alpine\rRUN true\r",
+		"CRLF":             "FROM alpine\r\nRUN one \\\r\n && two\r\n",
+		"byte order mark":  "\xef\xbb\xbf# syntax=stagecraft/dockerfile:1\nFROM alpine\n",
+		"NUL":              "FROM alpine\nRUN echo \x00 > /out\n",
+		"NUL in a name":    "FROM al\x00pine\n",
+		"not UTF-8":        "FROM alpine\nRUN echo \xff\xfe\nLABEL a=\xff\n",
+		"no newline":       "FROM scratch",
+		"a very long line": "FROM alpine\nRUN echo " + strings.Repeat("x", 70_000) + "\n",
+		"missing base":     "FROM missing:1\nRUN true\n",
+		"unknown check":    "# check=skip=Nonsense;error=true\nFROM alpine\nMAINTAINER me\n",
+		"lint error":       "# check=error=true\nfrom alpine as Base\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,0 +1,106 @@
+package condition_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stagecraft-build/stagecraft/frontend/condition"
+)
+
+// eval evaluates text; the name EMPTY has no value, others have their own name
+// in lower case.
+func eval(text string) (bool, error) {
+	c, err := condition.New(text)
+	if err != nil {
+		return false, err
+	}
+	return c.Eval(func(name string) string {
+		switch name {
+		case "EMPTY":
+			return ""
+		case "LONG":
+			return strings.Repeat("x,", 2000)
+		case "HUGE":
+			return strings.Repeat("x", condition.MaxValue+1)
+		}
+		return strings.ToLower(name)
+	})
+}
+
+func TestStringsStandForTrueAndFalse(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		`A`: true, `EMPTY`: false, `OFF`: false, `NO`: false, `FALSE`: false, `"0"`: false, `"00"`: true, `"Off"`: true,
+		`not A`: false, `!EMPTY`: true, `A && B`: true, `A && EMPTY`: false, `EMPTY || A`: true, `EMPTY or OFF`: false,
+		`A ? "" : "x"`: false, `EMPTY ? "" : B`: true, `not (A && not EMPTY)`: false,
+		`A == "a" && B`: true, `A in ["x","a"]`: true, `not (A startsWith "b")`: true, `A matches "^[ab]$"`: true,
+		`any(split("a,b", ","), # == A)`: true, `filter(split("0,1", ","), #) == ["1"]`: true, `A in split("a,b", ",")`: true,
+		`int("3") > 2`: true, `len(split(LONG, ",")) == 2001`: true, `A | upper() == "A"`: true, `1..3 == [1,2,3]`: true,
+		`date == "date"`: true, `A /* why */ != B`: true, "A ==\n\t`a`": true, `fromJSON("{\"x\": true}").x && A`: true,
+	} {
+		got, err := eval(text)
+		if err != nil || got != want {
+			t.Errorf("%s: %v, %v; want %v", text, got, err, want)
+		}
+	}
+}
+
+func TestMistakesAreFound(t *testing.T) {
+	t.Parallel()
+	const noNumber = ": names are strings, write \"1\", or int(NAME)"
+	for text, want := range map[string]string{
+		``:                    `0-0 an expression is missing: write --if='TARGETARCH == "arm64"'`,
+		`A ==`:                `3-4 unexpected token EOF`,
+		`A = "x"`:             `2-3 unexpected token Operator("="): write == to compare`,
+		`A b`:                 `2-3 unexpected token Identifier("b")`,
+		`A == 1`:              `2-4 invalid operation: == (mismatched types string and int)` + noNumber,
+		`"ä" == A && B == 1`:  `15-17 invalid operation: == (mismatched types string and int)` + noNumber,
+		`len(A)`:              `0-3 the expression gives a value of type int: compare it with something`,
+		`A && 1`:              `2-4 invalid operation: && (mismatched types interface {} and int)`,
+		`nope(A)`:             `0-4 there is no function nope`,
+		`$env["A"]`:           `0-4 $env is not for conditions: write the name`,
+		`let x = A; x == "a"`: `4-5 let is not for conditions`,
+		`repeat("x", 9)`:      `0-6 repeat is not for conditions, which ask and do not build text`,
+		`A matches B`:         `10-11 the pattern of matches has to stand there in quotes: NAME matches "^v[0-9]+"`,
+		`A matches "("`:       "2-9 error parsing regexp: missing closing ): `(`",
+		`any(split(A,","), any(split(B,","), #=="x"))`: `36-37 a test of each element holds no other such test: split the condition`,
+		`any(split(LONG,","), # matches "^(a|b)*$")`:   `23-30 the condition goes over too many elements`,
+		`all(1..900, # > 0) && all(1..90000, # > 0)`:   `38-39 the condition goes over too many elements`,
+		`len(1..2000000) > 1`:                          `5-7 memory budget exceeded`,
+		`HUGE == "x"`:                                  `0-4 the value of HUGE is 4097 bytes long: a condition looks at 4096 at most`,
+		`fromJSON("1") && A`:                           `0-8 a value of type float64 is neither true nor false: compare it with something`,
+		`fromJSON(A)`:                                  `0-8 invalid character 'a' looking for beginning of value`,
+		"\xff":                                         `0-1 the expression is not UTF-8`,
+		strings.Repeat("(", condition.MaxLength):       `4095-4096 unexpected token EOF`,
+		strings.Repeat("x", condition.MaxLength+1):     `0-4097 the expression is 4097 bytes long, the limit is 4096`,
+	} {
+		_, err := eval(text)
+		var at *condition.Error
+		if !errors.As(err, &at) {
+			t.Errorf("%.60s: %v is not an *Error", text, err)
+			continue
+		}
+		if got := fmt.Sprintf("%d-%d %v", at.Start, at.End, at.Err); got != want {
+			t.Errorf("%.60s:\n got %.300q\nwant %q", text, got, want)
+		}
+	}
+}
+
+// FuzzCondition guards that no expression makes us panic or hang, and that
+// mistakes stand inside of the text.
+func FuzzCondition(f *testing.F) {
+	for _, text := range []string{
+		`A && not (B in ["x","y"])`, `any(split(A, ","), # matches "^v")`, `A ? B : C`, `fromJSON(A).x[0] == "x"`, `1..9 | filter(# > 2) | len() > 1`,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		_, err := eval(text)
+		var at *condition.Error
+		if err != nil && (!errors.As(err, &at) || at.Start < 0 || at.End < at.Start || at.End > len(text)) {
+			t.Errorf("%q: a mistake at %d to %d: %v", text, at.Start, at.End, err)
+		}
+	})
+}
