@@ -100,7 +100,7 @@ func graph(bc *dockerui.Client, gen *llbgen.Generator, filename, version string,
 // extendedTargets lists the stages of an extended file.
 func extendedTargets(gen *llbgen.Generator) (*client.Result, error) {
 	// a file of which the default target cannot be planned has targets too
-	p, _ := gen.Plan(nil, true)
+	p, _ := gen.Plan(gen.FirstPlatform(), true)
 	t := report.NewTargets(gen.File(), p)
 	dt, err := t.JSON()
 	if err != nil {

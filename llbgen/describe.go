@@ -16,7 +16,7 @@ import (
 // into its config.
 func (b *build) showTriggers(u *unit, triggers []string) {
 	at := 0
-	for _, in := range u.root.Stage.Instructions {
+	for _, in := range u.root.Instructions {
 		cmd, ok := in.Command.(*instructions.OnbuildCommand)
 		if !ok || at == len(triggers) {
 			continue

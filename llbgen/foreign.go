@@ -26,7 +26,7 @@ func (l *lowerer) helperStages() {
 		if inst.Base.To == nil && inst.Base.Name == scratch {
 			l.helper(inst, scratch, scratchContext, inst.Stage.From)
 		}
-		for _, in := range inst.Stage.Instructions {
+		for _, in := range inst.Instructions {
 			for _, ref := range in.References {
 				for _, e := range inst.Edges[ref] {
 					switch {

@@ -14,6 +14,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/subrequests/lint"
 
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -68,7 +69,7 @@ func runRules(config linter.Config, warnings []syntax.Warning, warn linter.LintW
 // Lint checks the target, or every stage when the build names none. What it
 // finds in a stage it says once, however many instances the stage has.
 func (g *Generator) Lint(ctx context.Context) (*lint.LintResults, error) {
-	opt := g.options(nil, false)
+	opt := g.options(g.FirstPlatform(), false)
 	if g.file == nil {
 		results, err := dockerfile2llb.DockerfileLint(ctx, g.text, opt)
 		if err == nil && len(g.hints) > 0 {
@@ -81,6 +82,11 @@ func (g *Generator) Lint(ctx context.Context) (*lint.LintResults, error) {
 	opt.Warn = addTo(results, index)
 	opt.AllStages = opt.Target == "" // as upstream: no target means all
 	b, err := g.build(opt)
+	for i := 1; plan.IsOff(err) && i < len(opt.Client.TargetPlatforms); i++ {
+		// a platform that lacks a stage gives a warning on another one
+		opt.TargetPlatform = &opt.Client.TargetPlatforms[i]
+		b, err = g.build(opt)
+	}
 	if err == nil {
 		_, err = b.convert(ctx, b.main)
 	}

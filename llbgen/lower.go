@@ -28,6 +28,8 @@ type lowered struct {
 	located map[*syntax.Instruction][]*pb.Range
 	// froms are the FROMs of the file by what stands for them in the text.
 	froms map[string]string
+	// skips is set when there is a COPY or ADD --if-exists.
+	skips bool
 	// adds is set when a COPY stands for an ADD --from, gates has those for
 	// which one stands, by name, and count how many each instance has.
 	adds  bool
@@ -64,6 +66,7 @@ type lowerer struct {
 
 	out    bytes.Buffer
 	adds   bool
+	skips  bool
 	waits  bool
 	mounts bool
 	gates  map[string]gate
@@ -87,7 +90,7 @@ func (u *unit) lower(p *plan.Plan, n *names, config linter.Config, waits, bake b
 	l.findVarying(bake)
 	l.keepNames()
 	var err error
-	if l.env, err = u.root.Env.Without(l.varying, l.name(u.root)); err != nil {
+	if l.env, err = u.root.Env.Without(l.varying, l.offSomewhere(), l.name(u.root)); err != nil {
 		return nil, err
 	}
 	l.global(config)
@@ -103,7 +106,7 @@ func (u *unit) lower(p *plan.Plan, n *names, config linter.Config, waits, bake b
 	for name := range l.varying {
 		delete(args, name)
 	}
-	return &lowered{text: l.out.Bytes(), target: l.name(u.root), args: args, lines: l.origins, located: map[*syntax.Instruction][]*pb.Range{}, froms: l.froms, adds: l.adds, mounts: l.mounts, gates: l.gates, count: l.count, stages: l.beside, images: l.images, contexts: l.contexts}, nil
+	return &lowered{text: l.out.Bytes(), target: l.name(u.root), args: args, lines: l.origins, located: map[*syntax.Instruction][]*pb.Range{}, froms: l.froms, adds: l.adds, skips: l.skips, mounts: l.mounts, gates: l.gates, count: l.count, stages: l.beside, images: l.images, contexts: l.contexts}, nil
 }
 
 // findVarying finds the build args on which instances differ: those that calls
@@ -130,6 +133,18 @@ func (l *lowerer) findVarying(bake bool) {
 			delete(l.varying, name)
 		}
 	}
+}
+
+// offSomewhere returns the global ARGs that a condition takes away from some
+// instance: one that has it gets its value written out.
+func (l *lowerer) offSomewhere() map[*syntax.Instruction]bool {
+	out := map[*syntax.Instruction]bool{}
+	for _, in := range l.plan.File.Args {
+		if in.If != nil && slices.ContainsFunc(l.unit.instances, func(inst *plan.Instance) bool { return inst.Env.Off(in) }) {
+			out[in] = true
+		}
+	}
+	return out
 }
 
 // keepNames lets a stage keep its name in the instance that the file itself
@@ -198,6 +213,9 @@ func (l *lowerer) global(config linter.Config) {
 		}
 	}
 	for _, in := range l.plan.File.Args {
+		if l.env.Off(in) {
+			continue
+		}
 		l.write(in.Lead(), nil)
 		if in.Changed() {
 			l.write(in.Splice(in.Erasures()), in)

@@ -21,7 +21,7 @@ import (
 // Outline describes the args, secrets, sockets and caches that the target uses.
 // Args that a call within the target binds are none of the target's.
 func (g *Generator) Outline(ctx context.Context) (*outline.Outline, error) {
-	opt := g.options(nil, false)
+	opt := g.options(g.FirstPlatform(), false)
 	if g.file == nil {
 		return dockerfile2llb.Dockerfile2Outline(ctx, g.text, opt)
 	}
@@ -47,6 +47,16 @@ func (g *Generator) Outline(ctx context.Context) (*outline.Outline, error) {
 		u.addTo(out, part)
 	}
 	return out, nil
+}
+
+// FirstPlatform is the platform for which a request without one of its own
+// looks at an extended file: the first that the build asks for, else the
+// worker's. To upstream's requests the platform means nothing.
+func (g *Generator) FirstPlatform() *ocispecs.Platform {
+	if list := g.opt.TargetPlatforms; g.file != nil && len(list) > 0 {
+		return &list[0]
+	}
+	return nil
 }
 
 // addTo adds the secrets, sockets and caches of the unit to an outline, each

@@ -30,7 +30,7 @@ func (l *lowerer) stage(inst *plan.Instance) error {
 		}
 		l.write("ARG "+word, inst.Stage.From)
 	}
-	for _, in := range inst.Stage.Instructions {
+	for _, in := range inst.Instructions {
 		l.write(in.Lead(), nil)
 		if err := l.instruction(inst, in); err != nil {
 			return err
@@ -127,6 +127,7 @@ func (l *lowerer) instruction(inst *plan.Instance, in *syntax.Instruction) error
 func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) {
 	edits := in.Erasures()
 	l.adds = l.adds || in.AddsFrom()
+	l.skips = l.skips || in.IfExists
 	l.mounts = l.mounts || in.Mounts != nil
 	var arguments *plan.Copy
 	for _, ref := range in.References {

@@ -15,9 +15,9 @@ import (
 func (p *planner) checkArg(in *syntax.Instruction, name string, v value) error {
 	switch {
 	case !v.set && in.Arg.Required && !p.opt.Request:
-		return in.Errorf(in.Flags(), "ARG %s is required and has no value: pass --build-arg %s=…, or bind it in the call", name, name)
+		return in.Errorf(in.Arg.Flags, "ARG %s is required and has no value: pass --build-arg %s=…, or bind it in the call", name, name)
 	case v.set && in.Arg.OneOf != nil && !slices.Contains(in.Arg.OneOf, v.text):
-		return in.Errorf(in.Flags(), "ARG %s is %q: it has to be one of %s", name, v.text, strings.Join(in.Arg.OneOf, ", "))
+		return in.Errorf(in.Arg.Flags, "ARG %s is %q: it has to be one of %s", name, v.text, strings.Join(in.Arg.OneOf, ", "))
 	}
 	return nil
 }
@@ -25,7 +25,7 @@ func (p *planner) checkArg(in *syntax.Instruction, name string, v value) error {
 // checkGlobals checks the global ARGs that env gives a value.
 func (p *planner) checkGlobals(env *Environment) error {
 	for _, in := range p.file.Args {
-		if !in.Arg.Required && in.Arg.OneOf == nil {
+		if !in.Arg.Required && in.Arg.OneOf == nil || env.Off(in) {
 			continue
 		}
 		for _, arg := range in.Command.(*instructions.ArgCommand).Args {
@@ -59,14 +59,13 @@ func (p *planner) checkArgs(inst *Instance, n int, in *syntax.Instruction) error
 // FROM, declares anyway.
 func (p *planner) declareGlobals(inst *Instance) {
 	for _, in := range p.file.Args {
-		if !in.Arg.Global {
+		if !in.Arg.Global || inst.Env.Off(in) {
 			continue
 		}
 		for _, arg := range in.Command.(*instructions.ArgCommand).Args {
-			if inst.Stage.Uses(arg.Key) && !inst.declares(arg.Key) {
+			uses := func(in *syntax.Instruction) bool { return in.Uses(arg.Key) }
+			if slices.ContainsFunc(inst.Instructions, uses) && !inst.declares(arg.Key) {
 				inst.Globals = append(inst.Globals, arg.Key)
-				p.read(arg.Key)
-				p.readAll(inst.Env.globals[arg.Key].deps)
 			}
 		}
 	}
@@ -78,7 +77,7 @@ func (i *Instance) declares(name string) bool {
 	if slices.Contains(i.Globals, name) {
 		return true
 	}
-	for _, in := range i.Stage.Instructions {
+	for _, in := range i.Instructions {
 		if in.Keyword != command.Arg || in.OnBuild {
 			continue
 		}

@@ -131,7 +131,7 @@ func (p *planner) values(at place, b syntax.Binding, names *scope) ([]boundValue
 				return nil, at.errorf(v.Span, "[*] is the platforms of the build: only %s takes it", targetPlatform)
 			}
 			for _, platform := range p.requested() {
-				out = append(out, boundValue{platform, v.Span})
+				out = append(out, boundValue{platforms.FormatAll(platform), v.Span})
 			}
 			continue
 		}
@@ -160,7 +160,7 @@ func (p *planner) values(at place, b syntax.Binding, names *scope) ([]boundValue
 // requested returns the platforms that the build was asked for, each once and in
 // the order of their names: in which order the client lists them is no part of
 // the build.
-func (p *planner) requested() []string {
+func (p *planner) requested() []ocispecs.Platform {
 	all := p.opt.Requested
 	switch {
 	case len(all) > 0:
@@ -169,22 +169,23 @@ func (p *planner) requested() []string {
 	default:
 		all = []ocispecs.Platform{p.opt.BuildPlatform}
 	}
-	names := make([]string, 0, len(all))
+	byName := map[string]ocispecs.Platform{}
 	for _, platform := range all {
-		names = append(names, platforms.FormatAll(platform))
+		byName[platforms.FormatAll(platform)] = platform
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	out := make([]ocispecs.Platform, 0, len(byName))
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		out = append(out, byName[name])
+	}
+	return out
 }
 
 // call plans what a call calls.
-func (p *planner) call(at place, stage *syntax.Stage, c *call) (*Instance, string, error) {
-	written := reference(stage.String(), c.order, c.values)
+func (p *planner) call(at place, c *call) (*Instance, string, error) {
+	list := p.stages(at.reference.Target)
+	written := reference(list[0].String(), c.order, c.values)
 	if p.depth == MaxDepth {
 		return nil, "", at.errorf(at.reference.Span, "calls nest more than %d deep", MaxDepth)
-	}
-	if err := p.refuseRecursion(at, stage, written); err != nil {
-		return nil, "", err
 	}
 	env, err := p.eval.with(c.env, c.values, c.platform, at.reference.Target)
 	if err == nil {
@@ -193,32 +194,49 @@ func (p *planner) call(at place, stage *syntax.Stage, c *call) (*Instance, strin
 	if err != nil {
 		return nil, "", at.chain(err, written)
 	}
-	var caller map[string]struct{}
-	if len(p.open) > 0 {
-		caller = p.open[len(p.open)-1].reads
-		p.open[len(p.open)-1].reads = map[string]struct{}{}
-	}
-	p.depth++
 	before := len(p.out.Instances)
-	inst, err := p.instance(stage, env)
-	p.depth--
-	if len(p.open) > 0 {
-		p.open[len(p.open)-1].reads = caller
-	}
+	inst, err := p.callee(at, c, list, env, written)
 	if err != nil {
-		return nil, "", at.chain(err, written)
+		return nil, "", err
 	}
 	if len(p.out.Instances) > before && !inst.Replaced {
 		inst.Name = inst.nameOf(c.order)
 	}
-	for _, name := range inst.Reads {
-		if !c.decides(name) {
-			p.read(name)
-		}
-	}
 	if inst.Replaced {
-		p.warnReplaced(at, stage)
+		p.warnReplaced(at, inst.Stage)
 		return inst, written, nil
 	}
 	return inst, written, p.requireDeclared(at, inst)
+}
+
+// callee plans the stage of a call in its environment. Of what it reads, the
+// caller depends on what the call does not decide.
+func (p *planner) callee(at place, c *call, list []*syntax.Stage, env *Environment, written string) (*Instance, error) {
+	p.open = append(p.open, frame{reads: map[string]struct{}{}})
+	p.depth++
+	defer func() {
+		reads := p.open[len(p.open)-1].reads
+		p.open = p.open[:len(p.open)-1]
+		p.depth--
+		for name := range reads {
+			if !c.decides(name) {
+				p.read(name)
+			}
+		}
+	}()
+	stage, err := p.pick(at.reference.Target, list, env)
+	if err != nil {
+		return nil, at.error(at.reference.TargetSpan, err)
+	}
+	if stage == nil { // a named context stands for it
+		stage = list[0]
+	}
+	if err := p.refuseRecursion(at, stage, written); err != nil {
+		return nil, err
+	}
+	inst, err := p.instance(stage, env)
+	if err != nil {
+		return nil, at.chain(err, written)
+	}
+	return inst, nil
 }

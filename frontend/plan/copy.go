@@ -36,7 +36,7 @@ func (i *Instance) All() iter.Seq[Edge] {
 				return
 			}
 		}
-		for _, in := range i.Stage.Instructions {
+		for _, in := range i.Instructions {
 			for _, ref := range in.References {
 				for _, e := range i.Edges[ref] {
 					if !yield(e) {

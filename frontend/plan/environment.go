@@ -50,6 +50,8 @@ type Environment struct {
 	// before the first FROM; environments share them where they are equal.
 	defaults map[string]string
 	globals  map[string]value
+	// off are the ARGs before the first FROM whose condition does not hold.
+	off map[*syntax.Instruction]bool
 }
 
 // value is a static value with the inputs that it was made of.
@@ -65,14 +67,23 @@ func (e *Environment) Global(name string) (string, bool) {
 	return v.text, v.set
 }
 
-// Without returns e without some build args, for another target.
-func (e *Environment) Without(names map[string]struct{}, stage string) (*Environment, error) {
+// Without returns e without some build args and ARGs of the global part, for
+// another target.
+func (e *Environment) Without(names map[string]struct{}, off map[*syntax.Instruction]bool, stage string) (*Environment, error) {
 	args := maps.Clone(e.Args)
 	for name := range names {
 		delete(args, name)
 	}
-	return e.eval.newEnvironment(args, e.Bound, e.Platform, stage)
+	if len(off) == 0 {
+		return e.eval.newEnvironment(args, e.Bound, e.Platform, stage)
+	}
+	out := e.eval.empty(args, e.Bound, e.Platform, stage)
+	out.off = off
+	return out, e.eval.evaluate(out)
 }
+
+// Off reports whether a condition takes an ARG out of the global part.
+func (e *Environment) Off(in *syntax.Instruction) bool { return e.off[in] }
 
 // Expand expands the global names in a word.
 func (e *Environment) Expand(word string) (string, error) {
@@ -194,31 +205,59 @@ func (p *evaluator) predefined(platform ocispecs.Platform) map[string]string {
 
 // newEnvironment evaluates the global ARGs under args.
 func (p *evaluator) newEnvironment(args, bound map[string]string, platform ocispecs.Platform, stage string) (*Environment, error) {
+	e := p.empty(args, bound, platform, stage)
+	key := e.signature(p.inputs)
+	if known, ok := p.known[key]; ok {
+		e.globals, e.off = known.globals, known.off
+		return e, nil
+	}
+	if err := p.evaluate(e); err != nil {
+		return nil, err
+	}
+	p.known[key] = e
+	return e, nil
+}
+
+// empty returns an environment whose global part is not evaluated.
+func (p *evaluator) empty(args, bound map[string]string, platform ocispecs.Platform, stage string) *Environment {
 	if stage == "" {
 		stage = "default"
 	}
-	e := &Environment{Args: args, Bound: bound, Platform: platform, Stage: stage, eval: p, defaults: p.predefined(platform)}
-	key := e.signature(p.inputs)
-	if known, ok := p.known[key]; ok {
-		e.globals = known.globals
-		return e, nil
-	}
+	return &Environment{Args: args, Bound: bound, Platform: platform, Stage: stage, eval: p, defaults: p.predefined(platform)}
+}
+
+// evaluate evaluates the global ARGs but for those that are off.
+func (p *evaluator) evaluate(e *Environment) error {
 	e.globals = make(map[string]value, len(p.inputs))
 	for name := range e.defaults {
 		e.globals[name] = value{e.input(name), true, []string{name}}
 	}
 	e.globals[targetStage] = value{e.input(targetStage), true, []string{targetStage}}
 	for _, in := range p.file.Args {
-		for _, arg := range in.Command.(*instructions.ArgCommand).Args {
-			v, err := p.globalArg(e, arg)
-			if err != nil {
-				return nil, parser.WithLocation(err, in.Location())
+		on, deps, err := holds(in, newScope(e))
+		if err != nil {
+			return err
+		}
+		on = on && !e.off[in]
+		if !on {
+			e.off = maps.Clone(e.off)
+			if e.off == nil {
+				e.off = map[*syntax.Instruction]bool{}
 			}
+			e.off[in] = true
+		}
+		for _, arg := range in.Command.(*instructions.ArgCommand).Args {
+			v := e.globals[arg.Key]
+			if on {
+				if v, err = p.globalArg(e, arg); err != nil {
+					return parser.WithLocation(err, in.Location())
+				}
+			}
+			v.deps = merge(v.deps, deps)
 			e.globals[arg.Key] = v
 		}
 	}
-	p.known[key] = e
-	return e, nil
+	return nil
 }
 
 // hasSyntax reports whether a word may hold more than itself; most do not.
@@ -279,7 +318,7 @@ func (p *evaluator) with(e *Environment, bindings map[string]string, platform *o
 	// the global part is that of any such call
 	key := derivation{e, stage}
 	if known, ok := p.derived[key]; ok {
-		return &Environment{Args: args, Bound: bound, Platform: to, Stage: known.Stage, eval: p, defaults: known.defaults, globals: known.globals}, nil
+		return &Environment{Args: args, Bound: bound, Platform: to, Stage: known.Stage, eval: p, defaults: known.defaults, globals: known.globals, off: known.off}, nil
 	}
 	out, err := p.newEnvironment(args, bound, to, stage)
 	if err == nil {

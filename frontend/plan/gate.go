@@ -40,9 +40,16 @@ func (p *planner) gate(inst *Instance, ref *syntax.Reference) ([]Edge, error) {
 		at.reference = called
 		return p.callEdges(inst, at.in, at, names)
 	}
-	stage := p.byName(name)
-	if stage == nil {
+	list := p.stages(name)
+	if len(list) == 0 {
 		return nil, at.error(ref.TargetSpan, p.suggestStage(fmt.Errorf("%q is not a stage of this file: a gate is a stage", name), name))
+	}
+	stage, err := p.pick(name, list, inst.Env)
+	if err == nil && stage == nil { // a named context stands for it
+		stage = list[0]
+	}
+	if err != nil {
+		return nil, at.error(ref.TargetSpan, err)
 	}
 	to, err := p.above(at, stage, inst.Env)
 	return []Edge{{To: to}}, err
@@ -62,7 +69,7 @@ func (i *Instance) Empty() bool {
 	case i.Replaced, i.Base.To == nil && i.Base.Name != scratch, i.Base.To != nil && !i.Base.To.Empty():
 		return false
 	}
-	return !slices.ContainsFunc(i.Stage.Instructions, func(in *syntax.Instruction) bool {
+	return !slices.ContainsFunc(i.Instructions, func(in *syntax.Instruction) bool {
 		switch in.Keyword {
 		case command.Run, command.Copy, command.Add, command.Workdir:
 			return !in.OnBuild

@@ -80,6 +80,9 @@ func (p Parameter) Describe() string {
 	if p.Flags.OneOf != nil {
 		words = append(words, "(one of "+strings.Join(p.Flags.OneOf, ", ")+")")
 	}
+	if p.In.If != nil {
+		words = append(words, "(if "+p.In.If.Text+")")
+	}
 	return strings.TrimSpace(strings.Join(words, " "))
 }
 
@@ -98,7 +101,7 @@ func StageParameters(stage *syntax.Stage) []Parameter {
 
 // parameters adds the ARGs of i that root depends on.
 func (i *Instance) parameters(root *Instance, add func(Parameter)) {
-	for n, in := range i.Stage.Instructions {
+	for n, in := range i.Instructions {
 		eachArg(in, func(arg instructions.KeyValuePairOptional) {
 			_, bound := i.Env.Bound[arg.Key]
 			_, given := root.Env.Bound[arg.Key]

@@ -6,6 +6,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -48,6 +49,8 @@ type Plan struct {
 	File *syntax.File
 	// Root is the instance that the build exports.
 	Root *Instance
+	// Default is the stage of a build without a target; nil when all are off.
+	Default *syntax.Stage
 	// Instances are all instances, each behind those it needs.
 	Instances []*Instance
 	// Kept are instances that the root may not need: every stage under
@@ -74,6 +77,9 @@ type Instance struct {
 	// Edges are what each other reference of the stage stands for, those of its
 	// gates included: one edge, or one for each call of a set.
 	Edges map[*syntax.Reference][]Edge
+	// Instructions are those of the stage that are there: all, or those whose
+	// condition holds.
+	Instructions []*syntax.Instruction
 	// Globals are the global ARGs that the stage declares by itself.
 	Globals []string
 	// Replaced is set when a named context stands for the stage.
@@ -122,11 +128,8 @@ func New(file *syntax.File, opt Options) (*Plan, error) {
 
 // plan finds the root and what it needs.
 func (p *planner) plan() error {
-	ref, stage, err := p.target()
-	if err != nil {
-		return err
-	}
-	env, err := p.rootEnvironment(stage)
+	_, p.out.Default, _, _ = p.lastStage() // whether there is one matters below
+	ref, stage, env, err := p.target()
 	if err != nil {
 		return err
 	}
@@ -137,7 +140,7 @@ func (p *planner) plan() error {
 	}
 	if ref != nil {
 		// to the rest of the file the bindings of a target are build args
-		if p.out.Root, err = p.callTarget(ref, stage, env); err != nil {
+		if p.out.Root, err = p.callTarget(ref, env); err != nil {
 			return err
 		}
 		env = p.out.Root.Env
@@ -157,12 +160,18 @@ func (p *planner) plan() error {
 	}
 	for _, stage := range p.file.Stages {
 		// a stage that some call completes need not stand on its own
-		if err := p.failed[stage]; err != nil && len(p.known[stage]) == 0 {
+		err := p.failed[stage]
+		if p.opt.AllStages && IsOff(err) {
+			continue // lintPlatforms says it
+		}
+		if err != nil && len(p.known[stage]) == 0 {
 			return err
 		}
 	}
+	p.lintConditions()
 	if p.opt.AllStages {
 		p.lint()
+		p.lintPlatforms()
 	}
 	return nil
 }
@@ -170,6 +179,9 @@ func (p *planner) plan() error {
 // tryStage plans a stage that the target may not need.
 func (p *planner) tryStage(stage *syntax.Stage, env *Environment) {
 	before := len(p.out.Instances)
+	if on, err := p.on(stage, env); err == nil && !on {
+		return
+	}
 	inst, err := p.instance(stage, env)
 	if err != nil {
 		p.forget(before)
@@ -179,37 +191,68 @@ func (p *planner) tryStage(stage *syntax.Stage, env *Environment) {
 	p.out.Kept = append(p.out.Kept, inst)
 }
 
-// target returns the stage that the build asks for, with the reference when it
-// is a call.
-func (p *planner) target() (*syntax.Reference, *syntax.Stage, error) {
+// target returns the stage that the build asks for with its environment: by
+// default the last one. When it is a call, it returns the reference instead of
+// the stage.
+func (p *planner) target() (*syntax.Reference, *syntax.Stage, *Environment, error) {
 	if p.opt.Target == "" {
-		return nil, p.file.Stages[len(p.file.Stages)-1], nil
+		return p.lastStage()
 	}
 	ref, err := syntax.ParseReference(p.opt.Target, p.file.Escape)
 	if err != nil {
 		if span, mistake, ok := syntax.Place(err); ok {
-			return nil, nil, place{target: p.opt.Target}.error(span, mistake)
+			return nil, nil, nil, place{target: p.opt.Target}.error(span, mistake)
 		}
-		return nil, nil, fmt.Errorf("target %q: %w", p.opt.Target, err)
+		return nil, nil, nil, fmt.Errorf("target %q: %w", p.opt.Target, err)
 	}
-	stage := p.byName(ref.Target)
-	if stage == nil {
-		return nil, nil, p.suggestStage(fmt.Errorf("target stage %q could not be found", ref.Target), ref.Target)
+	env, err := p.rootEnvironment(ref.Target)
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	if !ref.Call {
-		ref = nil
+	if len(p.stages(ref.Target)) == 0 {
+		return nil, nil, nil, p.suggestStage(fmt.Errorf("target stage %q could not be found", ref.Target), ref.Target)
 	}
-	return ref, stage, nil
+	if ref.Call {
+		return ref, nil, env, nil
+	}
+	stage, err := p.pick(ref.Target, p.stages(ref.Target), env)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("target %q: %w", p.opt.Target, err)
+	}
+	if stage == nil { // a named context stands for it
+		stage = p.stages(ref.Target)[0]
+	}
+	return nil, stage, env, nil
+}
+
+// lastStage returns the last stage that is on.
+func (p *planner) lastStage() (*syntax.Reference, *syntax.Stage, *Environment, error) {
+	for _, stage := range slices.Backward(p.file.Stages) {
+		env, err := p.rootEnvironment(stage.Name)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		on, err := p.on(stage, env)
+		if err != nil || on {
+			return nil, stage, env, err
+		}
+	}
+	env, err := p.rootEnvironment("")
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	last := p.file.Stages[len(p.file.Stages)-1]
+	return nil, nil, nil, last.From.Locate(fmt.Errorf("every stage is off, so there is nothing to build: %s", describe(last, env)))
 }
 
 // callTarget plans a target that is a call.
-func (p *planner) callTarget(ref *syntax.Reference, stage *syntax.Stage, env *Environment) (*Instance, error) {
+func (p *planner) callTarget(ref *syntax.Reference, env *Environment) (*Instance, error) {
 	at := place{reference: ref, target: p.opt.Target}
 	calls, err := p.calls(at, env, newScope(env))
 	if err != nil {
 		return nil, err
 	}
-	inst, _, err := p.call(at, stage, calls[0])
+	inst, _, err := p.call(at, calls[0])
 	return inst, err
 }
 

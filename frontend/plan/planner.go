@@ -30,6 +30,8 @@ type planner struct {
 	named map[string][]*syntax.Stage
 	// declared are the names of all ARGs of the file.
 	declared map[string]struct{}
+	// conditional is set when a FROM has a condition.
+	conditional bool
 	// wide are those of them that every stage depends on.
 	wide []string
 	// failed are the stages that cannot stand on their own.
@@ -50,9 +52,9 @@ type instanceGroup struct {
 	bySignature map[string]*Instance
 }
 
-// frame is an instance being planned.
+// frame is an instance being planned, or a call whose stage is being picked.
 type frame struct {
-	stage *syntax.Stage
+	stage *syntax.Stage // nil for a call
 	reads map[string]struct{}
 }
 
@@ -69,6 +71,7 @@ func newPlanner(file *syntax.File, opt Options) *planner {
 		known:    map[*syntax.Stage][]*instanceGroup{},
 	}
 	for _, stage := range file.Stages {
+		p.conditional = p.conditional || stage.From.If != nil
 		if stage.Name != "" {
 			p.named[stage.Name] = append(p.named[stage.Name], stage)
 		}
@@ -93,29 +96,16 @@ func instructionsOf(file *syntax.File) [][]*syntax.Instruction {
 }
 
 // rootEnvironment is the environment of the build itself.
-func (p *planner) rootEnvironment(target *syntax.Stage) (*Environment, error) {
+func (p *planner) rootEnvironment(target string) (*Environment, error) {
 	platform := p.opt.BuildPlatform
 	if p.opt.TargetPlatform != nil {
 		platform = *p.opt.TargetPlatform
 	}
-	name := target.Name
-	if p.opt.Target != "" {
-		name = p.opt.Target
-		if ref, err := syntax.ParseReference(name, p.file.Escape); err == nil {
-			name = ref.Target
-		}
-	}
-	return p.eval.newEnvironment(p.opt.BuildArgs, nil, platform, name)
+	return p.eval.newEnvironment(p.opt.BuildArgs, nil, platform, target)
 }
 
-// byName returns the stage of a name; the last one counts.
-func (p *planner) byName(name string) *syntax.Stage {
-	list := p.named[strings.ToLower(name)]
-	if len(list) == 0 {
-		return nil
-	}
-	return list[len(list)-1]
-}
+// stages returns the stages of a name.
+func (p *planner) stages(name string) []*syntax.Stage { return p.named[strings.ToLower(name)] }
 
 // plain reports whether the stage and all it reaches has no extension.
 func (p *planner) plain(stage *syntax.Stage) bool {
@@ -127,8 +117,11 @@ func (p *planner) plain(stage *syntax.Stage) bool {
 	for _, in := range append([]*syntax.Instruction{stage.From}, stage.Instructions...) {
 		ok = ok && !in.Changed()
 		for _, ref := range in.References {
-			if to := p.plainTarget(stage, in, ref, ref.Target); ok && to != nil {
-				ok = to.Index < stage.Index && p.plain(to)
+			if _, ok := index(in, ref, ref.Target); ok && p.conditional {
+				return false // a number counts the stages that are on
+			}
+			for _, to := range p.candidates(stage, in, ref, ref.Target) {
+				ok = ok && to.Index < stage.Index && p.plain(to)
 			}
 		}
 	}
@@ -142,27 +135,55 @@ func copies(in *syntax.Instruction) bool {
 	return in.Keyword == command.Copy || in.Keyword == command.Add
 }
 
-// plainTarget returns the stage that a reference which is no call names, as in
-// a Dockerfile: FROM sees the stages above, under their exact names; COPY takes
-// an index too; nil for an image or context.
-func (p *planner) plainTarget(stage *syntax.Stage, in *syntax.Instruction, ref *syntax.Reference, name string) *syntax.Stage {
+// candidates returns the stages that a reference which is no call may name, the
+// one that it does name last, as in a Dockerfile: FROM sees the stages above,
+// under their exact names; COPY takes an index too; none for an image or context.
+func (p *planner) candidates(stage *syntax.Stage, in *syntax.Instruction, ref *syntax.Reference, name string) []*syntax.Stage {
 	if ref.Base {
 		list := p.named[name]
-		i := sort.Search(len(list), func(i int) bool { return list[i].Index >= stage.Index })
-		if i == 0 {
-			return nil
-		}
-		return list[i-1]
+		return list[:sort.Search(len(list), func(i int) bool { return list[i].Index >= stage.Index })]
 	}
-	if copies(in) && !ref.Mount && strings.ContainsAny(name[:min(1, len(name))], "+-0123456789") {
-		if n, err := strconv.Atoi(name); err == nil {
-			if n >= 0 && n < len(p.file.Stages) {
-				return p.file.Stages[n]
+	if n, ok := index(in, ref, name); ok {
+		if n >= 0 && n < len(p.file.Stages) {
+			return p.file.Stages[n : n+1]
+		}
+		return nil
+	}
+	return p.stages(name)
+}
+
+// index returns the number that a reference of a COPY may be.
+func index(in *syntax.Instruction, ref *syntax.Reference, name string) (int, bool) {
+	if !copies(in) || ref.Mount || !strings.ContainsAny(name[:min(1, len(name))], "+-0123456789") {
+		return 0, false
+	}
+	n, err := strconv.Atoi(name)
+	return n, err == nil
+}
+
+// plainTarget returns the stage that a reference which is no call names under
+// env; nil for an image or context. A stage that is off has no index.
+func (p *planner) plainTarget(at place, stage *syntax.Stage, name string, env *Environment) (*syntax.Stage, error) {
+	if n, ok := index(at.in, at.reference, name); ok && n >= 0 {
+		for _, other := range p.file.Stages {
+			on, err := p.on(other, env)
+			if err != nil {
+				return nil, err
 			}
-			return nil
+			if on {
+				n--
+			}
+			if n < 0 {
+				return other, nil
+			}
 		}
+		return nil, nil
 	}
-	return p.byName(name)
+	found, err := p.pick(name, p.candidates(stage, at.in, at.reference, name), env)
+	if err != nil {
+		err = at.error(at.reference.TargetSpan, err)
+	}
+	return found, err
 }
 
 // instance returns the instance of stage under env.
@@ -239,7 +260,7 @@ func (p *planner) readAll(names []string) {
 // resolve finds what the references of inst stand for and notes what it reads.
 func (p *planner) resolve(inst *Instance) error {
 	if inst.Stage.Name != "" && p.opt.HasContext != nil && p.opt.HasContext(inst.Stage.Name, inst.Env.Platform) {
-		inst.Replaced = true
+		inst.Replaced, inst.Instructions = true, inst.Stage.Instructions
 		p.read(PlatformInput)
 		return nil
 	}
@@ -250,8 +271,10 @@ func (p *planner) resolve(inst *Instance) error {
 	if err := p.gates(inst); err != nil {
 		return err
 	}
-	p.declareGlobals(inst)
-	for n, in := range inst.Stage.Instructions {
+	if err := p.selectInstructions(inst); err != nil {
+		return err
+	}
+	for n, in := range inst.Instructions {
 		if in.Keyword == command.Arg {
 			p.readArgs(inst.Env, in)
 			if err := p.checkArgs(inst, n, in); err != nil {

@@ -48,7 +48,11 @@ func (p *planner) base(inst *Instance) error {
 		inst.Base, err = p.baseCall(inst, at, called, platform)
 		return err
 	}
-	if stage := p.plainTarget(inst.Stage, in, ref, name); stage != nil {
+	stage, err := p.plainTarget(at, inst.Stage, name, inst.Env)
+	if err != nil {
+		return err
+	}
+	if stage != nil {
 		to, err := p.above(at, stage, inst.Env)
 		inst.Base = Edge{To: to}
 		return err
@@ -94,8 +98,7 @@ func (p *planner) expanded(at place, ref *syntax.Reference, name string) (*synta
 // baseCall resolves a FROM that is a call. A platform binds TARGETPLATFORM.
 func (p *planner) baseCall(inst *Instance, at place, ref *syntax.Reference, platform string) (Edge, error) {
 	at.reference = ref
-	stage, err := p.callee(at, ref)
-	if err != nil {
+	if err := p.requireStage(at, ref); err != nil {
 		return Edge{}, err
 	}
 	calls, err := p.calls(at, inst.Env, newScope(inst.Env))
@@ -115,7 +118,7 @@ func (p *planner) baseCall(inst *Instance, at place, ref *syntax.Reference, plat
 		c.platform = &parsed
 		c.bind(targetPlatform, platforms.FormatAll(parsed))
 	}
-	to, call, err := p.call(at, stage, c)
+	to, call, err := p.call(at, c)
 	if err == nil {
 		err = p.epoch(to)
 	}
@@ -149,7 +152,10 @@ func (p *planner) edges(inst *Instance, n int, in *syntax.Instruction, ref *synt
 	if called != nil {
 		return p.callEdges(inst, in, place{in: in, reference: called}, names)
 	}
-	stage := p.plainTarget(inst.Stage, in, ref, name)
+	stage, err := p.plainTarget(at, inst.Stage, name, inst.Env)
+	if err != nil {
+		return nil, err
+	}
 	if stage == nil {
 		if _, err := strconv.Atoi(name); err == nil && copies(in) && !ref.Mount {
 			return nil, at.errorf(ref.TargetSpan, "invalid stage index %s", name)
@@ -167,8 +173,7 @@ func (p *planner) edges(inst *Instance, n int, in *syntax.Instruction, ref *synt
 // callEdges resolves the calls of a COPY or a mount.
 func (p *planner) callEdges(inst *Instance, in *syntax.Instruction, at place, names *scope) ([]Edge, error) {
 	ref := at.reference
-	stage, err := p.callee(at, ref)
-	if err != nil {
+	if err := p.requireStage(at, ref); err != nil {
 		return nil, err
 	}
 	if !copies(in) && !ref.After || in.OnBuild {
@@ -182,7 +187,7 @@ func (p *planner) callEdges(inst *Instance, in *syntax.Instruction, at place, na
 	}
 	edges := make([]Edge, 0, len(calls))
 	for _, c := range calls {
-		to, call, err := p.call(at, stage, c)
+		to, call, err := p.call(at, c)
 		if err != nil {
 			return nil, err
 		}
@@ -202,16 +207,15 @@ func (p *planner) callEdges(inst *Instance, in *syntax.Instruction, at place, na
 	return edges, p.refuseCollisions(in, edges)
 }
 
-// callee returns the stage that a call names.
-func (p *planner) callee(at place, ref *syntax.Reference) (*syntax.Stage, error) {
+// requireStage refuses a call of what is no stage.
+func (p *planner) requireStage(at place, ref *syntax.Reference) error {
 	if strings.Contains(ref.Target, "#") {
-		return nil, at.errorf(ref.TargetSpan, "stages of other files are not part of this release")
+		return at.errorf(ref.TargetSpan, "stages of other files are not part of this release")
 	}
-	stage := p.byName(ref.Target)
-	if stage == nil {
-		return nil, at.error(ref.TargetSpan, p.suggestStage(fmt.Errorf("%q is not a stage of this file: only stages can be called", ref.Target), ref.Target))
+	if len(p.stages(ref.Target)) == 0 {
+		return at.error(ref.TargetSpan, p.suggestStage(fmt.Errorf("%q is not a stage of this file: only stages can be called", ref.Target), ref.Target))
 	}
-	return stage, nil
+	return nil
 }
 
 // epoch plans the stage that SOURCE_DATE_EPOCH names in the sealed sub-build of
@@ -221,9 +225,12 @@ func (p *planner) epoch(root *Instance) error {
 	if !ok {
 		name, _ = root.Env.Global(epoch)
 	}
-	stage := p.byName(name)
-	if stage == nil || p.out.Epochs[root] != nil {
+	if p.out.Epochs[root] != nil {
 		return nil
+	}
+	stage, err := p.pick(name, p.stages(name), root.Env)
+	if stage == nil || err != nil {
+		return err
 	}
 	inst, err := p.instance(stage, root.Env)
 	if err == nil {

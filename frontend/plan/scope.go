@@ -32,7 +32,7 @@ func (p *evaluator) scopeBefore(inst *Instance, n int) (*scope, error) {
 		inst.scope = newScope(inst.Env)
 		inst.scope.local = map[string]value{}
 		if base := inst.Base; base.To != nil && !base.Sealed {
-			above, err := p.scopeBefore(base.To, len(base.To.Stage.Instructions))
+			above, err := p.scopeBefore(base.To, len(base.To.Instructions))
 			if err != nil {
 				return nil, err
 			}
@@ -48,7 +48,7 @@ func (p *evaluator) scopeBefore(inst *Instance, n int) (*scope, error) {
 		}
 	}
 	for ; s.done < n; s.done++ {
-		if err := p.declare(s, inst.Stage.Instructions[s.done]); err != nil {
+		if err := p.declare(s, inst.Instructions[s.done]); err != nil {
 			return nil, err
 		}
 	}

@@ -32,7 +32,9 @@ func (p *planner) refuseRecursion(at place, stage *syntax.Stage, written string)
 	}
 	var chain []string
 	for _, f := range p.open[i:] {
-		chain = append(chain, f.stage.String())
+		if f.stage != nil {
+			chain = append(chain, f.stage.String())
+		}
 	}
 	chain = append(chain, written)
 	return at.errorf(at.reference.Span, "stage %s needs itself: %s", stage, strings.Join(chain, " → "))

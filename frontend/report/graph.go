@@ -133,7 +133,7 @@ func (b *builder) instance(inst *plan.Instance) int {
 	for _, e := range inst.Gates() {
 		node.need(b.edge(e), After, from)
 	}
-	for _, in := range inst.Stage.Instructions {
+	for _, in := range inst.Instructions {
 		for _, ref := range in.References {
 			for _, e := range inst.Edges[ref] {
 				node.need(b.edge(e), relation(in, ref), in)

@@ -29,6 +29,8 @@ type Targets struct {
 // Target is a stage.
 type Target struct {
 	targets.Target
+	// Condition is that of the FROM as written, without the quotes.
+	Condition  string      `json:"condition,omitempty"`
 	Parameters []Parameter `json:"parameters,omitempty"`
 }
 
@@ -56,7 +58,7 @@ func NewTargets(file *syntax.File, p *plan.Plan) *Targets {
 			instances[inst.Stage] = inst
 		}
 	}
-	for i, stage := range file.Stages {
+	for _, stage := range file.Stages {
 		st, refs := stage.From.Stage(), stage.From.References
 		parameters := plan.StageParameters(stage)
 		if inst, ok := instances[stage]; ok {
@@ -65,16 +67,32 @@ func NewTargets(file *syntax.File, p *plan.Plan) *Targets {
 		out.Targets = append(out.Targets, Target{
 			Target: targets.Target{
 				Name:        stage.Name,
-				Default:     i+1 == len(file.Stages),
+				Default:     defaultStage(p, file) == stage,
 				Description: st.DocComment,
 				Base:        refs[len(refs)-1].Text,
 				Platform:    st.Platform,
 				Location:    lines(stage.From),
 			},
+			Condition:  conditionOf(stage),
 			Parameters: parametersOf(parameters),
 		})
 	}
 	return out
+}
+
+func conditionOf(stage *syntax.Stage) string {
+	if stage.From.If == nil {
+		return ""
+	}
+	return stage.From.If.Text
+}
+
+// defaultStage returns the stage that a build without a target gives.
+func defaultStage(p *plan.Plan, file *syntax.File) *syntax.Stage {
+	if p != nil {
+		return p.Default
+	}
+	return file.Stages[len(file.Stages)-1]
 }
 
 func lines(in *syntax.Instruction) *pb.Location {
@@ -109,7 +127,11 @@ func (t *Targets) Text() string {
 		if name == "" {
 			name = "(no name)"
 		}
-		fmt.Fprintf(w, "%s\t\t%s\n", name, target.Description)
+		description := target.Description
+		if target.Condition != "" {
+			description = strings.TrimSpace(description + " (if " + target.Condition + ")")
+		}
+		fmt.Fprintf(w, "%s\t\t%s\n", name, description)
 		for _, p := range target.Parameters {
 			value := ""
 			if p.Default != nil {

@@ -57,6 +57,10 @@ func (in *Instruction) readComments(named *mounts) error {
 	for end < len(in.logical.text) && isSpace(in.logical.text[end]) {
 		end++
 	}
+	if end == len(in.logical.text) && end > 0 && !isSpace(in.logical.text[end-1]) { // a word alone
+		in.logical.add(" ", in.logical.offset(end, true))
+		end++
+	}
 	in.logical.insert(end, flags)
 	return nil
 }

@@ -44,11 +44,14 @@ var MachineArgs = [...]string{"TARGETMACHINE", "TARGETTRIPLE", "BUILDMACHINE", "
 // Mentions reports whether the text of the file holds a name.
 func (f *File) Mentions(name string) bool { return strings.Contains(f.text, name) }
 
-// Uses reports whether the stage's text below its FROM has $NAME or ${NAME.
-func (s *Stage) Uses(name string) bool {
-	return slices.ContainsFunc(s.Instructions, func(in *Instruction) bool {
-		return usesVariable(in.Line, name) || usesVariable(in.Heredocs(), name)
-	})
+// Uses reports whether the instruction has $NAME or ${NAME.
+func (in *Instruction) Uses(name string) bool {
+	return usesVariable(in.Line, name) || usesVariable(in.Heredocs(), name)
+}
+
+// Conditional reports whether an instruction below the FROM has a condition.
+func (s *Stage) Conditional() bool {
+	return slices.ContainsFunc(s.Instructions, func(in *Instruction) bool { return in.If != nil })
 }
 
 func usesVariable(text, name string) bool {
@@ -192,7 +195,7 @@ func declarations(nodes []*parser.Node) map[string]bool {
 // patch makes the node of a COPY whose reference upstream's parser took for one
 // flag: the common case, and it spares a second parse.
 func (in *Instruction) patch() bool {
-	if in.Keyword != command.Copy || in.OnBuild || in.flagged || len(in.References) != 1 {
+	if in.Keyword != command.Copy || in.OnBuild || in.flagged || len(in.erased) > 0 || len(in.References) != 1 {
 		return false
 	}
 	i := slices.Index(in.Node.Flags, "--from="+in.References[0].Text)
@@ -265,6 +268,9 @@ func (f *File) add(in *Instruction) error {
 		return in.refuse(err)
 	}
 	in.Command = cmd
+	if err := in.checkSources(); err != nil {
+		return err
+	}
 	if stage, ok := cmd.(*instructions.Stage); ok {
 		f.Stages = append(f.Stages, &Stage{Index: len(f.Stages), Name: stage.Name, From: in})
 		return nil

@@ -14,6 +14,9 @@ func (in *Instruction) scan() error {
 	in.Keyword = strings.ToLower(s.word())
 	if in.Keyword == command.Onbuild {
 		in.OnBuild = true
+		if err := in.scanCondition(s); err != nil {
+			return err
+		}
 		in.Keyword = strings.ToLower(s.word())
 	}
 	in.keyword = Span{s.pos - len(in.Keyword), s.pos}
@@ -22,7 +25,7 @@ func (in *Instruction) scan() error {
 	case command.Arg:
 		return in.scanArg(s)
 	default:
-		return nil
+		return in.scanCondition(s)
 	}
 	network := Span{} // a flag for sources from the network
 	for {
@@ -36,6 +39,13 @@ func (in *Instruction) scan() error {
 			return err
 		}
 		in.References = append(in.References, ref...)
+		if ours, err := in.condition(name, Span{start, s.pos}); err != nil {
+			return err
+		} else if ours {
+			s.skipSpaces()
+			in.erased = append(in.erased, Span{start, s.pos})
+			continue
+		}
 		switch name {
 		case "--unpack":
 			s.skipSpaces()
@@ -77,6 +87,27 @@ func (in *Instruction) scan() error {
 	return nil
 }
 
+// scanCondition finds the --if of an instruction that has no other flag of ours.
+func (in *Instruction) scanCondition(s *scanner) error {
+	for {
+		s.skipSpaces()
+		if !strings.HasPrefix(s.line[s.pos:], "--") {
+			return nil
+		}
+		start := s.pos
+		s.skipFlag()
+		name, _, _ := strings.Cut(s.line[start:s.pos], "=")
+		ours, err := in.condition(name, Span{start, s.pos})
+		if err != nil {
+			return err
+		}
+		s.skipSpaces()
+		if ours {
+			in.erased = append(in.erased, Span{start, s.pos})
+		}
+	}
+}
+
 // scanArg finds the flags of an ARG.
 func (in *Instruction) scanArg(s *scanner) error {
 	for {
@@ -88,7 +119,15 @@ func (in *Instruction) scanArg(s *scanner) error {
 		s.skipFlag()
 		name, value, hasValue := strings.Cut(s.line[start:s.pos], "=")
 		span := Span{start, s.pos}
+		ours, err := in.condition(name, span)
+		if err != nil {
+			return err
+		}
+		if !ours && in.Arg.Flags == (Span{}) {
+			in.Arg.Flags = span
+		}
 		switch name {
+		case "--if":
 		case "--required", "--global":
 			if hasValue {
 				return errorAt(start, s.pos, "%s takes no value", name)
@@ -103,7 +142,7 @@ func (in *Instruction) scanArg(s *scanner) error {
 				in.Arg.OneOf = append(in.Arg.OneOf, item)
 			}
 		default:
-			if near, ok := suggest.Search(name, []string{"--required", "--oneof", "--global"}, true); ok {
+			if near, ok := suggest.Search(name, []string{"--required", "--oneof", "--global", "--if"}, true); ok {
 				return errorAt(start, s.pos, "unknown flag of ARG: %s (did you mean %s?)", name, near)
 			}
 			continue // upstream's to refuse
@@ -149,7 +188,7 @@ func (s *scanner) flag(keyword string) (refs []*Reference, name string, err erro
 	case name == "--after" && keyword == command.From:
 		refs, err = s.afterFlag(len(name))
 	default:
-		if near, ok := suggest.Search(name, []string{"--after", "--mount"}, true); ok && keyword == command.From && near != name {
+		if near, ok := suggest.Search(name, []string{"--after", "--mount", "--if"}, true); ok && keyword == command.From && near != name {
 			return nil, name, errorAt(s.pos, s.pos+len(name), "unknown flag of FROM: %s (did you mean %s?)", name, near)
 		}
 		s.skipFlag()

@@ -42,6 +42,10 @@ type Instruction struct {
 	Mounts []string
 	// Arg is what the flags of an ARG ask for.
 	Arg ArgFlags
+	// If is the condition of the instruction; nil for none.
+	If *Condition
+	// IfExists is set for a COPY or ADD that skips sources that do not exist.
+	IfExists bool
 
 	file    *File
 	logical logicalLine
@@ -54,6 +58,8 @@ type Instruction struct {
 	// what else a plain Dockerfile has no word for.
 	keyword, unpack Span
 	erased          []Span
+	// existsFlag is where --if-exists stands.
+	existsFlag Span
 	// mountFlags are the values of FROM --mount.
 	mountFlags []Span
 }
@@ -64,16 +70,8 @@ type ArgFlags struct {
 	Required, Global bool
 	// OneOf are the values that are allowed; nil for all.
 	OneOf []string
-}
-
-// Flags returns where the flags stand that are ours.
-func (in *Instruction) Flags() Span {
-	if len(in.erased) == 0 {
-		return in.keyword
-	}
-	span := in.erased[0]
-	span.End = span.Start + len(strings.TrimRightFunc(in.Line[span.Start:span.End], unicode.IsSpace))
-	return span
+	// Flags is where the first of them stands in the logical line.
+	Flags Span
 }
 
 // Lead returns the comments and blank lines above the instruction.

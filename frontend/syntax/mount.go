@@ -99,6 +99,9 @@ func (m *mounts) define(f *File, line logicalLine) error {
 	at := func(from, to int, format string, args ...any) error {
 		return f.errorAt(line.offset(from, false), line.offset(to, true), format, args...)
 	}
+	if strings.HasPrefix(name, "--if") {
+		return at(start, nameEnd, "MOUNT takes no --if: put it on the instruction that uses the mount")
+	}
 	if name == "" || strings.ContainsAny(name, "=,") {
 		return at(0, max(nameEnd, 1), "MOUNT needs a name and a mount: write MOUNT gocache type=cache,target=/root/.cache")
 	}
@@ -174,6 +177,9 @@ func (m *mounts) expand(in *Instruction) error {
 	s := &scanner{line: in.logical.text, escape: in.file.Escape}
 	word, every := s.word(), m.every
 	if strings.EqualFold(word, command.Onbuild) {
+		for s.skipSpaces(); strings.HasPrefix(s.line[s.pos:], "--"); s.skipSpaces() {
+			s.skipFlag()
+		}
 		word, every = s.word(), nil // a trigger is a step of another stage
 	}
 	if !strings.EqualFold(word, command.Run) {

@@ -21,7 +21,7 @@ func Plain(data []byte) bool {
 	for line := range bytes.Lines(data) {
 		line = bytes.TrimFunc(line, unicode.IsSpace)
 		switch {
-		case hidesSource(line), cutsWord(line):
+		case hidesSource(line), cutsWord(line), hidesCondition(line):
 			return false
 		case hasWord(line, "MOUNT"):
 			return false
@@ -68,6 +68,19 @@ func hidesSource(line []byte) bool {
 			return true
 		}
 	}
+}
+
+// hidesCondition reports whether line may hold --if, or a part of it that the
+// next line ends.
+func hidesCondition(line []byte) bool {
+	if bytes.Contains(line, []byte("--if")) {
+		return true
+	}
+	if !continues(line) {
+		return false
+	}
+	line = line[:len(line)-1]
+	return bytes.HasSuffix(line, []byte("-")) || bytes.HasSuffix(line, []byte("-i"))
 }
 
 // namesMount reports whether the value of a --mount may be a name: a mount has an

@@ -1,0 +1,139 @@
+package syntax
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/command"
+	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/stagecraft-build/stagecraft/frontend/condition"
+)
+
+// Condition is the --if of an instruction: without it, or when it is false, the
+// instruction is as if it were not there.
+type Condition struct {
+	*condition.Condition
+	// Flag is where the flag stands in the logical line.
+	Flag Span
+	// offsets are where the bytes of Text stand there.
+	offsets []int
+}
+
+// Span returns where bytes of Text stand in the logical line.
+func (c *Condition) Span(start, end int) Span {
+	return Span{c.offsets[start], max(c.offsets[end], c.offsets[start])}
+}
+
+// newCondition reads a flag --if of line. The expression may stand in quotes;
+// there an escape token in front of such a quote makes it part of the text.
+// Other letters stand for themselves, quotes of a bare expression too.
+func newCondition(line string, flag Span, escape rune) (*Condition, error) {
+	text, ok := strings.CutPrefix(line[flag.Start:flag.End], "--if=")
+	if !ok {
+		return nil, errorAt(flag.Start, flag.End, `--if needs an expression: write --if='TARGETARCH == "arm64"'`)
+	}
+	c := &Condition{Flag: flag}
+	at, quote := flag.End-len(text), byte(0)
+	if n := len(text); n >= 2 && (text[0] == '"' || text[0] == '\'') && text[0] == text[n-1] && !closes(text[1:n-1], text[0], escape) {
+		quote = text[0]
+		text, at = text[1:n-1], at+1
+	}
+	var bare strings.Builder
+	for i := 0; i < len(text); i++ {
+		if quote != 0 && rune(text[i]) == escape && i+1 < len(text) && text[i+1] == quote {
+			i++
+		}
+		bare.WriteByte(text[i])
+		c.offsets = append(c.offsets, at+i)
+	}
+	c.offsets = append(c.offsets, at+len(text))
+	var err error
+	if c.Condition, err = condition.New(bare.String()); err != nil {
+		return nil, c.mistake(err)
+	}
+	return c, nil
+}
+
+// closes reports whether a quote stands in text, not escaped: the quotes around
+// text are not a pair then.
+func closes(text string, quote byte, escape rune) bool {
+	for i := 0; i < len(text); i++ {
+		switch {
+		case rune(text[i]) == escape:
+			i++
+		case text[i] == quote:
+			return true
+		}
+	}
+	return false
+}
+
+// mistake places an error of the expression in the logical line.
+func (c *Condition) mistake(err error) error {
+	var at *condition.Error
+	if !errors.As(err, &at) {
+		return err
+	}
+	span := c.Span(at.Start, at.End)
+	return errorAt(span.Start, span.End, "%w", at.Err)
+}
+
+// Holds evaluates the condition of the instruction, true without one. lookup
+// gives the value of a name, empty when it has none. Errors are located.
+func (in *Instruction) Holds(lookup func(name string) string) (bool, error) {
+	if in.If == nil {
+		return true, nil
+	}
+	on, err := in.If.Eval(lookup)
+	if err != nil {
+		return false, in.Locate(in.If.mistake(err))
+	}
+	return on, nil
+}
+
+// condition reads the flags that say when the instruction counts; false when
+// the flag is another one.
+func (in *Instruction) condition(name string, flag Span) (bool, error) {
+	switch {
+	case name == "--if":
+		if in.If != nil {
+			return true, errorAt(flag.Start, flag.End, "a second --if: join them with && in one")
+		}
+		var err error
+		in.If, err = newCondition(in.Line, flag, in.file.Escape)
+		return true, err
+	case name == "--if-exists" && (in.Keyword == command.Copy || in.Keyword == command.Add):
+		in.IfExists = true
+		in.existsFlag = flag
+		if _, value, ok := strings.Cut(in.Line[flag.Start:flag.End], "="); ok {
+			on, err := strconv.ParseBool(value)
+			if err != nil {
+				return true, errorAt(flag.Start, flag.End, "--if-exists is true or false, not %q", value)
+			}
+			in.IfExists = on
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// checkSources refuses sources that nobody can look for without fetching them.
+func (in *Instruction) checkSources() error {
+	add, ok := in.Command.(*instructions.AddCommand)
+	if !ok || !in.IfExists {
+		return nil
+	}
+	i := slices.IndexFunc(add.SourcePaths, func(source string) bool {
+		ref, isGit, err := dfgitutil.ParseGitRef(source)
+		return isGit && err == nil && !ref.IndistinguishableFromLocal || strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://")
+	})
+	if i < 0 {
+		return nil
+	}
+	return in.Error(in.existsFlag, fmt.Errorf("--if-exists is for files: whether %s exists only fetching it shows", add.SourcePaths[i]))
+}
