@@ -2,6 +2,7 @@ package llbgen
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -46,6 +47,20 @@ func (u *unit) patch(def *llb.Definition) (*llb.Definition, error) {
 				meta.Description[key] = strings.Replace(text, "] LINK COPY ", "] LINK ADD ", 1)
 			}
 		}
+		if u.skipsMissing(def.Source, before) {
+			changed = true
+			parents := skipMissing(&op)
+			for _, number := range slices.Sorted(maps.Keys(parents)) {
+				dt, meta, err := makeParents(&op, op.Inputs[number], parents[number])
+				if err != nil {
+					return nil, err
+				}
+				dgst := digest.FromBytes(dt)
+				out.Def = append(out.Def, dt)
+				out.Metadata[dgst] = meta
+				copyFrom(&op, number, dgst)
+			}
+		}
 		after := before
 		if changed {
 			var err error
@@ -66,7 +81,7 @@ func (u *unit) patch(def *llb.Definition) (*llb.Definition, error) {
 }
 
 // patched reports whether the LLB of the unit is not what the converter made.
-func (u *unit) patched() bool { return u.lowered.adds || len(u.lowered.gates) > 0 }
+func (u *unit) patched() bool { return u.lowered.adds || u.lowered.skips || len(u.lowered.gates) > 0 }
 
 func unpackCopies(op *pb.Op, unpack bool) (changed bool) {
 	for _, action := range op.GetFile().GetActions() {
@@ -93,7 +108,7 @@ func (u *unit) adds(source *pb.Source, vertex digest.Digest) (unpack, ok bool) {
 func (u *unit) addHistory(history []ocispecs.History) {
 	at := len(history)
 	for inst := u.root; inst != nil && !inst.Replaced; inst = inst.Base.To {
-		for _, in := range slices.Backward(inst.Stage.Instructions) {
+		for _, in := range slices.Backward(inst.Instructions) {
 			if in.OnBuild {
 				continue
 			}
@@ -109,7 +124,7 @@ func (u *unit) addHistory(history []ocispecs.History) {
 		if inst.Base.Sealed || inst.Base.To == nil {
 			return
 		}
-		for _, in := range inst.Base.To.Stage.Instructions {
+		for _, in := range inst.Base.To.Instructions {
 			if in.OnBuild {
 				at-- // the trigger runs at the top of inst
 			}
