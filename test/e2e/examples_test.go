@@ -62,6 +62,18 @@ func TestExamples(t *testing.T) {
 			writeFile(t, filepath.Join(broken, "broken_test.go"), []byte("package main\n\nimport \"testing\"\n\nfunc TestBroken(t *testing.T) { t.Error(\"broken\") }\n"))
 			buildx(t, broken).fails(t, "--- FAIL: TestBroken", "--after=test,vet")
 		},
+		"variants/Dockerfile": func(t *testing.T, dir, _ string) {
+			small := buildImage(t, dir)
+			if got := small.run(t, "you").ok(t).stdout; got != "Hello, you.\n" || len(small.tree(t)) != 1 {
+				t.Errorf("it prints %q and holds %v", got, small.tree(t))
+			}
+			if debug := buildImage(t, dir, "--build-arg=DEBUG=1"); !debug.has(t, "/bin/sh") || debug.Config.Config.Labels["com.example.debug"] != "true" {
+				t.Errorf("the variant to debug has no shell or no label: %v", debug.Config.Config.Labels)
+			}
+			run(t, dir, "buildx", "bake", "--progress=plain", "--set=*.output=type=cacheonly").ok(t)
+			buildx(t, dir, "--build-arg=DISTRO=gentoo").fails(t, "it has to be one of alpine, debian, none")
+			buildx(t, dir, "--call=outline").ok(t).prints(t, "adds what helps to look into a running container")
+		},
 		"matrix/Dockerfile": func(t *testing.T, dir, _ string) {
 			img := buildImage(t, dir)
 			for _, name := range []string{"go1.25-default", "go1.25-small", "go1.26-default", "go1.26-small"} {
