@@ -72,7 +72,7 @@ func TestConditions(t *testing.T) {
 			t.Errorf("%s is there", name)
 		}
 	}
-	buildx(t, dir, "--build-arg=KIND=big").fails(t, "line 13, column 34: stage never is off: line 9 has --if='KIND == \"none\"', where KIND is \"big\"")
+	buildx(t, dir, "--build-arg=KIND=big").fails(t, "line 12, column 34: stage never is off: line 9 has --if='KIND == \"none\"', where KIND is \"big\"")
 	buildx(t, dir, "--build-arg=KIND=other").fails(t, "all stages base are off", "line 6 has --if='KIND == \"small\"'")
 	buildx(t, dir, "--file=fails/Dockerfile").fails(t, "/nowhere/at/all", "not found")
 	// a file that appears is copied on the next build
