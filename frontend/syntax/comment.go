@@ -21,6 +21,7 @@ var extensionInstructions = []string{"IMPORT", "MOUNT", "UNSET"}
 type Warning struct {
 	Rule     *Rule
 	Message  string
+	File     *File
 	Location []parser.Range
 }
 
@@ -105,6 +106,11 @@ func (f *File) extensionComment(text string, offset int, named *mounts) error {
 		line.add(text, offset)
 		return named.define(f, line)
 	}
+	if strings.EqualFold(word, importInstruction) {
+		var line logicalLine
+		line.add(text, offset)
+		return f.addImport(line, named.inStage)
+	}
 	if slices.ContainsFunc(extensionInstructions, func(name string) bool { return strings.EqualFold(name, word) }) {
 		return f.errorAt(offset, offset+end, "%s is not part of this release", strings.ToUpper(word))
 	}
@@ -112,6 +118,7 @@ func (f *File) extensionComment(text string, offset int, named *mounts) error {
 		f.Warnings = append(f.Warnings, Warning{
 			Rule:     RuleMisspelledExtension,
 			Message:  fmt.Sprintf("%s %s is a comment (did you mean %s?)", extensionPrefix, word, near),
+			File:     f,
 			Location: f.ranges(offset, offset+end),
 		})
 	}
@@ -123,6 +130,5 @@ func (f *File) ranges(from, to int) []parser.Range {
 }
 
 func (f *File) errorAt(from, to int, format string, args ...any) error {
-	start := f.index.position(from)
-	return parser.WithLocation(fmt.Errorf("line %d, column %d: %w", start.Line, start.Character, fmt.Errorf(format, args...)), f.ranges(from, to))
+	return f.mistake(f.ranges(from, to), fmt.Errorf(format, args...))
 }

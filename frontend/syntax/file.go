@@ -23,6 +23,10 @@ import (
 type File struct {
 	Data   []byte
 	Escape rune
+	// Name is what errors show for an imported file; empty for the main one.
+	Name string
+	// Imports are the IMPORT instructions.
+	Imports []*Import
 	// Args are the ARG instructions before the first FROM.
 	Args   []*Instruction
 	Stages []*Stage
@@ -35,6 +39,8 @@ type File struct {
 	index *lineIndex
 	// header is where the directives end.
 	header int
+	// mounts are the named mounts.
+	mounts *mounts
 }
 
 // MachineArgs are the platform ARGs that Dockerfile lacks; a file that names one
@@ -81,18 +87,27 @@ func (s *Stage) String() string {
 	return s.Name
 }
 
+// Options are what a file's text does not say.
+type Options struct {
+	// Name is that of an imported file.
+	Name string
+	// Mount returns a named mount of an imported file, for a RUN that names
+	// it. Its error is a mistake at that name.
+	Mount func(im *Import, name string) (string, error)
+}
+
 // Parse parses data. With an error, which is located (parser.LocationError), it
 // returns what it came to know: when File.Extended is not set, the mistake is
 // one of a plain Dockerfile and upstream words it best.
-func Parse(data []byte) (*File, error) {
-	f := &File{Data: data, text: string(data), Escape: parser.DefaultEscapeToken, index: newLineIndex(data), header: directives(data)}
+func Parse(data []byte, opt Options) (*File, error) {
+	f := &File{Name: opt.Name, Data: data, text: string(data), Escape: parser.DefaultEscapeToken, index: newLineIndex(data), header: directives(data)}
 	parsed, err := parser.Parse(bytes.NewReader(data))
 	if err != nil {
 		return f, err
 	}
 	f.Escape = parsed.EscapeToken
 	f.Extended = slices.ContainsFunc(MachineArgs[:], func(name string) bool { return strings.Contains(f.text, name) })
-	all, err := f.instructions(parsed.AST.Children)
+	all, err := f.instructions(parsed.AST.Children, opt)
 	if err != nil {
 		return f, err
 	}
@@ -109,11 +124,12 @@ func Parse(data []byte) (*File, error) {
 
 // instructions cuts the file at the nodes of upstream's parser and finds the
 // extensions.
-func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
+func (f *File) instructions(nodes []*parser.Node, opt Options) ([]*Instruction, error) {
 	join := newJoiner(f.index, f.Escape)
 	all := make([]*Instruction, 0, len(nodes))
 	var changed []*Instruction
-	declared, named := declarations(nodes), newMounts()
+	declared, named := declarations(nodes), newMounts(opt.Mount)
+	f.mounts = named
 	behind := f.header
 	for _, node := range nodes {
 		in := &Instruction{file: f, Node: node, StartLine: node.StartLine, EndLine: node.EndLine, leadStart: behind}
@@ -125,12 +141,12 @@ func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
 		if in.logical.text != node.Original {
 			return nil, parser.WithLocation(fmt.Errorf("internal error: the line was read as %q, not as %q", in.logical.text, node.Original), node.Location())
 		}
-		if strings.EqualFold(node.Value, mountInstruction) {
+		if strings.EqualFold(node.Value, mountInstruction) || strings.EqualFold(node.Value, importInstruction) {
 			f.Extended = true
 			if err := in.readComments(named); err != nil {
 				return nil, err
 			}
-			if err := named.define(f, in.logical); err != nil {
+			if err := f.addModule(node.Value, in.logical, named); err != nil {
 				return nil, err
 			}
 			continue
@@ -171,6 +187,14 @@ func (f *File) instructions(nodes []*parser.Node) ([]*Instruction, error) {
 		return nil, err
 	}
 	return all, f.reparse(changed)
+}
+
+// addModule reads a MOUNT or an IMPORT.
+func (f *File) addModule(word string, line logicalLine, named *mounts) error {
+	if strings.EqualFold(word, mountInstruction) {
+		return named.define(f, line)
+	}
+	return f.addImport(line, named.inStage)
 }
 
 // declarations returns the words of all ARGs and ENVs, the names among them, and
@@ -301,16 +325,14 @@ func (in *Instruction) refuse(err error) error {
 func (in *Instruction) Locate(err error) error {
 	span, mistake, ok := Place(err)
 	if !ok {
-		return parser.WithLocation(err, in.Location())
+		return WithSite(err, in.file, in.Location())
 	}
 	return in.Error(span, mistake)
 }
 
 // Error returns err as a mistake at span.
 func (in *Instruction) Error(span Span, err error) error {
-	ranges := in.Ranges(span)
-	start := ranges[0].Start
-	return parser.WithLocation(fmt.Errorf("line %d, column %d: %w", start.Line, start.Character, err), ranges)
+	return in.file.mistake(in.Ranges(span), err)
 }
 
 // Errorf returns a mistake at span.

@@ -43,7 +43,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		file, err := syntax.Parse([]byte(text))
+		file, err := syntax.Parse([]byte(text), syntax.Options{})
 		if syntax.Plain([]byte(text)) && (file.Extended || len(file.Warnings) > 0) {
 			t.Error("an extension was overlooked")
 		}

@@ -97,7 +97,7 @@ func (in *Instruction) Changed() bool {
 // cache mount.
 func (in *Instruction) extends(declared map[string]bool) bool {
 	return in.flagged || in.AddsFrom() || len(in.erased) > 0 || slices.ContainsFunc(in.References, func(r *Reference) bool {
-		return r.Call || r.Extends() && !r.Cache && slices.ContainsFunc(variables.FindAllStringSubmatch(r.Target, -1), func(match []string) bool {
+		return r.Call || IsFile(r.Target) || r.Extends() && !r.Cache && slices.ContainsFunc(variables.FindAllStringSubmatch(r.Target, -1), func(match []string) bool {
 			return declared[match[1]]
 		})
 	})
@@ -165,6 +165,9 @@ func (in *Instruction) Ranges(span Span) []parser.Range {
 	}}
 }
 
+// File returns the file in which the instruction stands.
+func (in *Instruction) File() *File { return in.file }
+
 // Location returns the lines of the instruction.
 func (in *Instruction) Location() []parser.Range {
 	return (&parser.Node{StartLine: in.StartLine, EndLine: in.EndLine}).Location()
@@ -172,7 +175,9 @@ func (in *Instruction) Location() []parser.Range {
 
 // Extends reports whether the reference is more than a plain Dockerfile allows
 // at its place.
-func (r *Reference) Extends() bool { return r.Call || !r.Base && strings.Contains(r.Target, "$") }
+func (r *Reference) Extends() bool {
+	return r.Call || !r.Base && strings.Contains(r.Target, "$") || IsFile(r.Target)
+}
 
 // plain returns what stands for the reference in a plain Dockerfile.
 func (r *Reference) plain() string {

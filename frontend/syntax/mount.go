@@ -25,6 +25,8 @@ type mounts struct {
 	inStage       bool
 	// every are those that each RUN of the stage has: FROM --mount.
 	every []mount
+	// imported returns a mount of an imported file.
+	imported func(im *Import, name string) (string, error)
 }
 
 // mount is a mount and where it stands.
@@ -33,7 +35,12 @@ type mount struct {
 	line int
 }
 
-func newMounts() *mounts { return &mounts{global: map[string]mount{}} }
+func newMounts(imported func(*Import, string) (string, error)) *mounts {
+	if imported == nil {
+		imported = func(*Import, string) (string, error) { return "", errors.New("no file can be imported here") }
+	}
+	return &mounts{global: map[string]mount{}, imported: imported}
+}
 
 // from starts a stage, whose RUNs have the mounts that its FROM asks for.
 func (m *mounts) from(in *Instruction) error {
@@ -62,6 +69,14 @@ func (m *mounts) find(in *Instruction, value logicalLine) ([]mount, error) {
 		if !ok {
 			found, ok = m.global[name]
 		}
+		if im, inner := in.file.imports(name); !ok && im != nil {
+			spec, err := m.imported(im, inner)
+			if err != nil {
+				return nil, in.file.errorAt(value.offset(at, false), value.offset(at+len(name), true), "%w", err)
+			}
+			found, ok = mount{line: in.StartLine}, true
+			found.spec.add(spec, value.offset(at, false))
+		}
 		if !ok {
 			return nil, in.file.errorAt(value.offset(at, false), value.offset(at+len(name), true), "%w", m.unknown(name))
 		}
@@ -69,6 +84,20 @@ func (m *mounts) find(in *Instruction, value logicalLine) ([]mount, error) {
 		at += len(name) + 1
 	}
 	return out, nil
+}
+
+// imports returns the import that a name with a dot starts with, and the rest.
+func (f *File) imports(name string) (*Import, string) {
+	alias, inner, ok := strings.Cut(name, ".")
+	if !ok {
+		return nil, ""
+	}
+	for _, im := range f.Imports {
+		if im.Alias == strings.ToLower(alias) {
+			return im, inner
+		}
+	}
+	return nil, ""
 }
 
 func (m *mounts) unknown(name string) error {
@@ -88,6 +117,28 @@ func (m *mounts) unknown(name string) error {
 		return fmt.Errorf("%w: write MOUNT %s type=cache,target=/path, or a full mount", err, name)
 	}
 	return fmt.Errorf("%w (there are %s)", err, strings.Join(names, ", "))
+}
+
+// ImportedMount returns a MOUNT of the file as a file that imports it as alias
+// writes it.
+func (f *File) ImportedMount(alias, name string) (string, error) {
+	found, ok := f.mounts.global[name]
+	if !ok {
+		return "", (&mounts{global: f.mounts.global}).unknown(name)
+	}
+	s := &scanner{line: found.spec.text, escape: f.Escape}
+	refs, err := s.mountFlag()
+	if err != nil {
+		return "", err
+	}
+	spec := found.spec.text
+	for _, ref := range slices.Backward(refs) {
+		stage := slices.ContainsFunc(f.Stages, func(stage *Stage) bool { return stage.Name == strings.ToLower(ref.Target) })
+		if stage {
+			spec = spec[:ref.TargetSpan.Start] + alias + "." + spec[ref.TargetSpan.Start:]
+		}
+	}
+	return spec, nil
 }
 
 // define reads a MOUNT, which stands in line.

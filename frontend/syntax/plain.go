@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"bytes"
+	"slices"
 	"unicode"
 )
 
@@ -23,10 +24,10 @@ func Plain(data []byte) bool {
 		switch {
 		case hidesSource(line), cutsWord(line), hidesCondition(line):
 			return false
-		case hasWord(line, "MOUNT"):
+		case hasWord(line, "MOUNT"), hasWord(line, "IMPORT"):
 			return false
 		case hasWord(line, "FROM"):
-			if bytes.ContainsAny(line, hiding) || bytes.Contains(bytes.ReplaceAll(line, []byte("--platform"), nil), []byte("--")) {
+			if bytes.ContainsAny(line, hiding+"#") || startsPath(line) || bytes.Contains(bytes.ReplaceAll(line, []byte("--platform"), nil), []byte("--")) {
 				return false
 			}
 		case hasWord(line, "ARG"):
@@ -64,7 +65,7 @@ func hidesSource(line []byte) bool {
 		if end := bytes.IndexAny(value, " \t,"); end >= 0 {
 			value = value[:end]
 		}
-		if len(value) == 0 || bytes.ContainsAny(value, hiding) {
+		if len(value) == 0 || bytes.ContainsAny(value, hiding+"#") || value[0] == '.' || value[0] == '/' {
 			return true
 		}
 	}
@@ -97,6 +98,11 @@ func hasWord(line []byte, word string) bool {
 	return len(line) >= len(word) && bytes.EqualFold(line[:len(word)], []byte(word))
 }
 
+// startsPath reports whether a word of line may be a path to a file.
+func startsPath(line []byte) bool {
+	return slices.ContainsFunc(bytes.Fields(line), func(word []byte) bool { return word[0] == '.' || word[0] == '/' })
+}
+
 // continues reports whether the next line may be part of this one.
 func continues(line []byte) bool {
 	return len(line) > 0 && (line[len(line)-1] == '\\' || line[len(line)-1] == '`')
@@ -109,5 +115,5 @@ func cutsWord(line []byte) bool {
 	}
 	line = line[:len(line)-1]
 	word := line[bytes.LastIndexAny(line, " \t,-")+1:]
-	return len(word) > 0 && (hasWord([]byte("from"), string(word)) || hasWord([]byte("add"), string(word)) || hasWord([]byte("arg"), string(word)) || hasWord([]byte("mount"), string(word)))
+	return len(word) > 0 && (hasWord([]byte("from"), string(word)) || hasWord([]byte("add"), string(word)) || hasWord([]byte("arg"), string(word)) || hasWord([]byte("mount"), string(word)) || hasWord([]byte("import"), string(word)))
 }

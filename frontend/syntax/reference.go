@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
 // Reference names what a stage is built from or copies from: a stage, an image
@@ -105,6 +107,9 @@ func ParseReference(text string, escape rune) (*Reference, error) {
 	}
 	return ref, nil
 }
+
+// DefaultEscape is the escape token of a file that names none.
+const DefaultEscape = parser.DefaultEscapeToken
 
 // scanner reads references out of a logical line.
 type scanner struct {

@@ -1,0 +1,67 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+
+	"github.com/stagecraft-build/stagecraft/frontend/module"
+)
+
+// Client returns the client of a build in which a source is the build context;
+// all else is as in this build.
+func (s *Sources) Client(src *module.Source) (*dockerui.Client, error) {
+	if src.Kind != module.Library {
+		return s.bc, nil
+	}
+	t := s.tree(src)
+	t.clientOnce.Do(func() {
+		opts := maps.Clone(s.bc.BuildOpts().Opts)
+		for _, key := range []string{"contextkey", "contextsubdir", "dockerfilekey", dockerui.DefaultLocalNameContext} {
+			delete(opts, key)
+		}
+		st := t.state
+		if src.File != "" { // which is no tree of files
+			st = llb.Scratch()
+		}
+		t.client, t.err = dockerui.NewClient(&optsClient{Client: s.bc.GatewayClient(), opts: opts, context: &st})
+		if t.err == nil {
+			t.client.LinterConfig = nil
+		}
+	})
+	if t.err != nil {
+		return nil, fmt.Errorf("failed to use %s as a build context: %w", src.Name, t.err)
+	}
+	return t.client, nil
+}
+
+// optsClient is a gateway client under other options, and with a build context
+// of its own when that is set.
+type optsClient struct {
+	client.Client
+	opts    map[string]string
+	context *llb.State
+}
+
+// BuildOpts returns the options.
+func (c *optsClient) BuildOpts() client.BuildOpts {
+	opts := c.Client.BuildOpts()
+	opts.Opts = c.opts
+	if c.context != nil { // Inputs answers by itself
+		opts.Caps = gwpb.Caps.CapSet(gwpb.Caps.All())
+	}
+	return opts
+}
+
+// Inputs returns the inputs of the build, with the context among them.
+func (c *optsClient) Inputs(ctx context.Context) (map[string]llb.State, error) {
+	if c.context == nil {
+		return c.Client.Inputs(ctx)
+	}
+	return map[string]llb.State{dockerui.DefaultLocalNameContext: *c.context}, nil
+}

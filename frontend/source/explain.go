@@ -1,0 +1,53 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/gateway/client"
+)
+
+// missing says what is there where no file can be read.
+func (s *Sources) missing(ctx context.Context, ref client.Reference, where, name string, err error) error {
+	dir, base := path.Split(path.Clean("/" + name))
+	list, listErr := ref.ReadDir(ctx, client.ReadDirRequest{Path: dir, IncludePattern: base})
+	if listErr == nil && len(list) == 1 {
+		switch found := list[0]; {
+		case found.IsDir():
+			return fmt.Errorf("%s is a directory: write the file in it, as in %s/Dockerfile", name, name)
+		case os.FileMode(found.Mode)&os.ModeSymlink != 0:
+			return fmt.Errorf("%s is a symbolic link to %s, which is not in %s", name, found.Linkname, where)
+		}
+	}
+	if errors.Is(err, os.ErrNotExist) || strings.Contains(err.Error(), "no such file") {
+		return fmt.Errorf("there is no file %s in %s", name, where)
+	}
+	return fmt.Errorf("failed to read %s: %w", name, err)
+}
+
+// explain says what to do when a source cannot be fetched.
+func explain(where string, err error) error {
+	text := strings.ToLower(err.Error())
+	holds := func(words ...string) bool {
+		for _, word := range words {
+			if strings.Contains(text, word) {
+				return true
+			}
+		}
+		return false
+	}
+	advice := ""
+	switch {
+	case holds("could not read username", "authentication failed", "authentication required", "terminal prompts disabled", "401 unauthorized", "403 forbidden"):
+		advice = ": it asks for a login; pass a token with --secret id=GIT_AUTH_TOKEN for git, or log the builder in to the registry"
+	case holds("permission denied (publickey", "host key verification failed", "ssh client", "unset ssh forward key", "no ssh"):
+		advice = ": pass an agent or a key that may read it with --ssh default"
+	case holds("could not resolve host", "no such host", "network is unreachable", "connection refused", "i/o timeout", "failed to connect"):
+		advice = ": the builder does not reach it"
+	}
+	return fmt.Errorf("failed to fetch %s%s: %w", where, advice, err)
+}

@@ -1,0 +1,229 @@
+// Package source reads the sources of imports through the gateway of a build:
+// the client's directories, git, HTTP, images, OCI layouts and named contexts.
+// Each is fetched once, each file read once.
+package source
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/pb"
+
+	"github.com/stagecraft-build/stagecraft/frontend/module"
+)
+
+// Sources are those of one build. It implements module.Fetcher.
+type Sources struct {
+	bc *dockerui.Client
+	// Dockerfiles holds the main file, Context is the build context; one
+	// source when the Dockerfile is part of it.
+	Dockerfiles, Context *module.Source
+
+	mu     sync.Mutex
+	opened map[string]*opening
+	trees  map[*module.Source]*tree
+	files  map[fileKey]*file
+}
+
+var _ module.Fetcher = (*Sources)(nil)
+
+type opening struct {
+	once   sync.Once
+	source *module.Source
+	err    error
+}
+
+// tree is where the files of a source come from.
+type tree struct {
+	name    string
+	library bool
+	// local are the client's directories in which a file may be, state is the
+	// LLB of another source.
+	local []oneFileOf
+	state llb.State
+
+	once sync.Once
+	ref  client.Reference
+	err  error
+
+	client     *dockerui.Client // with this source as its build context
+	clientOnce sync.Once
+}
+
+// oneFileOf gives the LLB of one file of a client's directory.
+type oneFileOf func(ctx context.Context, path string) (llb.State, error)
+
+type fileKey struct {
+	source *module.Source
+	path   string
+}
+
+type file struct {
+	once sync.Once
+	data []byte
+	err  error
+	// sourceMap shows the file in errors.
+	sourceMap *llb.SourceMap
+}
+
+// New finds out where the main file src comes from.
+func New(bc *dockerui.Client, src *dockerui.Source) *Sources {
+	s := &Sources{bc: bc, opened: map[string]*opening{}, trees: map[*module.Source]*tree{}, files: map[fileKey]*file{}}
+	s.Context = &module.Source{Name: "the build context", Kind: module.Context}
+	s.trees[s.Context] = &tree{name: "the build context", local: []oneFileOf{s.contextFile}}
+	name, attrs := localOf(src.Definition)
+	if name == "" { // it is part of a context that is no directory of the client
+		s.Dockerfiles = s.Context
+		s.trees[s.Context] = &tree{name: "the build context", state: *src.State}
+		return s
+	}
+	s.Dockerfiles = &module.Source{Name: "the directory of the Dockerfile", Kind: module.Dockerfiles}
+	beside := func(_ context.Context, path string) (llb.State, error) {
+		return llb.Local(name, append(oneFile(name, path), llb.SessionID(attrs[pb.AttrLocalSessionID]))...), nil
+	}
+	// a Dockerfile from standard input stands in no directory: the build context
+	// is what its author sees
+	s.trees[s.Dockerfiles] = &tree{name: "the directory of the Dockerfile or the build context", local: []oneFileOf{beside, s.contextFile}}
+	return s
+}
+
+// localOf returns the name and the attributes of the client's directory from
+// which def reads; an empty name for something else.
+func localOf(def *llb.Definition) (string, map[string]string) {
+	for _, dt := range def.Def {
+		var op pb.Op
+		if err := op.UnmarshalVT(dt); err != nil {
+			continue
+		}
+		if name, ok := strings.CutPrefix(op.GetSource().GetIdentifier(), "local://"); ok {
+			return name, op.GetSource().Attrs
+		}
+	}
+	return "", nil
+}
+
+// contextFile gives one file of the build context, whether or not its
+// .dockerignore lists it.
+func (s *Sources) contextFile(ctx context.Context, path string) (llb.State, error) {
+	st, err := s.bc.MainContext(ctx, oneFile(dockerui.DefaultLocalNameContext, path)...)
+	if err != nil {
+		return llb.State{}, fmt.Errorf("failed to find the build context: %w", err)
+	}
+	return *st, nil
+}
+
+// oneFile are the options to get one file of a client's directory. The key is
+// not that of the directory, for which the daemon keeps what it has got so far.
+func oneFile(name, path string) []llb.LocalOption {
+	return []llb.LocalOption{
+		llb.FollowPaths([]string{path}),
+		llb.ExcludePatterns([]string{path + "/*"}), // should it be a directory
+		llb.SharedKeyHint(name + "-import"),
+		dockerui.WithInternalName("load " + path),
+		llb.Differ(llb.DiffNone, false),
+	}
+}
+
+// Read implements module.Fetcher.
+func (s *Sources) Read(ctx context.Context, src *module.Source, path string) ([]byte, error) {
+	f := s.file(src, path)
+	f.once.Do(func() { f.err = s.load(ctx, s.tree(src), path, f) })
+	return f.data, f.err
+}
+
+// SourceMap returns what errors show of a file that was read.
+func (s *Sources) SourceMap(f *module.File) *llb.SourceMap {
+	if f == nil {
+		return nil
+	}
+	return s.file(f.Source, f.Path).sourceMap
+}
+
+func (s *Sources) file(src *module.Source, path string) *file {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := fileKey{src, path}
+	if s.files[key] == nil {
+		s.files[key] = &file{}
+	}
+	return s.files[key]
+}
+
+func (s *Sources) tree(src *module.Source) *tree {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trees[src]
+}
+
+// load reads a file: from the first directory that has it.
+func (s *Sources) load(ctx context.Context, t *tree, path string, f *file) error {
+	if len(t.local) == 0 {
+		ref, err := s.reference(ctx, t)
+		if err != nil {
+			return explain(t.name, err)
+		}
+		return s.readFrom(ctx, ref, t, t.state, path, f)
+	}
+	var first error
+	for _, local := range t.local {
+		st, err := local(ctx, path)
+		if err != nil {
+			return err
+		}
+		ref, err := s.solve(ctx, st)
+		if err != nil {
+			return explain(t.name, err)
+		}
+		if err = s.readFrom(ctx, ref, t, st, path, f); err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// readFrom reads a file of a source that was fetched.
+func (s *Sources) readFrom(ctx context.Context, ref client.Reference, t *tree, st llb.State, path string, f *file) (err error) {
+	if f.data, err = dockerui.ReadFile(ctx, ref, path); err != nil {
+		return s.missing(ctx, ref, t.name, path, err)
+	}
+	def, err := st.Marshal(ctx, s.constraints()...)
+	if err != nil {
+		return fmt.Errorf("failed to marshal LLB definition: %w", err)
+	}
+	if t.library {
+		path = strings.TrimSuffix(t.name+":"+path, ":"+httpName)
+	}
+	f.sourceMap = llb.NewSourceMap(&st, path, "Dockerfile", f.data)
+	f.sourceMap.Definition = def
+	return nil
+}
+
+// reference fetches a source that is no directory of the client, once.
+func (s *Sources) reference(ctx context.Context, t *tree) (client.Reference, error) {
+	t.once.Do(func() { t.ref, t.err = s.solve(ctx, t.state) })
+	return t.ref, t.err
+}
+
+func (s *Sources) constraints() []llb.ConstraintsOpt {
+	return []llb.ConstraintsOpt{llb.WithCaps(s.bc.BuildOpts().Caps)}
+}
+
+func (s *Sources) solve(ctx context.Context, st llb.State) (client.Reference, error) {
+	def, err := st.Marshal(ctx, s.constraints()...)
+	if err != nil {
+		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+	}
+	res, err := s.bc.GatewayClient().Solve(ctx, client.SolveRequest{Definition: def.ToPB(), CacheImports: s.bc.CacheImports})
+	if err != nil {
+		return nil, err
+	}
+	return res.SingleRef()
+}
