@@ -8,11 +8,13 @@ import (
 	"fmt"
 
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 	"github.com/stagecraft-build/stagecraft/llbgen"
 )
 
@@ -54,19 +56,31 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 		return nil, capsErr
 	}
 
-	gen, err := llbgen.New(bc, src, bc.GatewayClient(), warnTo(ctx, src), options)
+	var gen *llbgen.Generator
+	sources := func(file *syntax.File) *llb.SourceMap {
+		if gen != nil {
+			if sm := gen.SourceMap(file); sm != nil {
+				return sm
+			}
+		}
+		return src.SourceMap
+	}
+	warn := func(file *syntax.File, rule, description, url, msg string, ranges []parser.Range) {
+		warnIn(ctx, bc, src, sources(file), rule, description, url, msg, ranges)
+	}
+	gen, err = llbgen.New(ctx, bc, src, bc.GatewayClient(), warn, options)
 	if err != nil {
-		return nil, locate(err, src.SourceMap)
+		return nil, locate(err, sources)
 	}
 	if res, ok, err := answer(ctx, bc, gen, src.Filename); err != nil || ok {
 		if gen.File() != nil { // upstream does not locate errors of its requests
-			err = locate(err, src.SourceMap)
+			err = locate(err, sources)
 		}
 		return res, err
 	}
 	res, err := build(ctx, bc, gen)
 	if err != nil {
-		return nil, locate(err, src.SourceMap)
+		return nil, locate(err, sources)
 	}
 	return unguard(res)
 }

@@ -178,6 +178,7 @@ func requireDefinition(t *testing.T, seed uint64) bool {
 		requireHead(t, c, client.Solved)
 		break
 	}
+	requireImported(t, c)
 	ours, err := gatewaytest.Run(t.Context(), c.ours(c.dockerfile, "target", c.text(escape)), frontend.Build)
 	for err == nil && ours.Error != "" && c.unused(t, errors.New(ours.Error)) {
 		ours, err = gatewaytest.Run(t.Context(), c.ours(c.dockerfile, "target", c.text(escape)), frontend.Build)
@@ -189,6 +190,25 @@ func requireDefinition(t *testing.T, seed uint64) bool {
 		t.Errorf("%s\n%s: %s\nconfigs of upstream (-) and stagecraft (+):\n%s", c.dockerfile, c.text(escape), ours.Error, diff)
 	}
 	return true
+}
+
+// requireImported fails unless the stage is the same to a file that imports it.
+func requireImported(t *testing.T, c boundCall) {
+	t.Helper()
+	for {
+		b := c.ours("IMPORT ./lib.Dockerfile AS lib\nFROM scratch\nCOPY --from=lib." + c.text(`\`) + " / /\n")
+		b.Files["dockerfile"]["lib.Dockerfile"] = c.dockerfile
+		client := gatewaytest.New(b)
+		_, err := frontend.Build(t.Context(), client)
+		if err != nil && c.unused(t, err) {
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%s\nlib.%s: %v", c.dockerfile, c.text(`\`), err)
+		}
+		requireHead(t, c, client.Solved)
+		return
+	}
 }
 
 // standsAlone reports whether the file is valid without the values of the call,

@@ -11,32 +11,49 @@ import (
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
+
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
-// warnTo returns a lint callback that shows each warning in the progress of
-// the build. A warning that cannot be shown does not fail the build.
-func warnTo(ctx context.Context, src *dockerui.Source) linter.LintWarnFunc {
-	return func(rule, description, url, msg string, ranges []parser.Range) {
-		line := 0
-		if len(ranges) > 0 {
-			line = ranges[0].Start.Line
-		}
-		src.Warn(ctx, linter.LintFormatShort(rule, msg, line), client.WarnOpts{
-			Level:  1,
-			Detail: [][]byte{[]byte(description)},
-			URL:    url,
-			Range:  pbRanges(ranges),
-		})
+// warnIn shows a lint warning of a file, that of sm, in the progress of the build.
+// A warning that cannot be shown does not fail the build.
+func warnIn(ctx context.Context, bc *dockerui.Client, src *dockerui.Source, sm *llb.SourceMap, rule, description, url, msg string, ranges []parser.Range) {
+	line := 0
+	if len(ranges) > 0 {
+		line = ranges[0].Start.Line
+	}
+	text := linter.LintFormatShort(rule, msg, line)
+	opts := client.WarnOpts{
+		Level:  1,
+		Detail: [][]byte{[]byte(description)},
+		URL:    url,
+		Range:  pbRanges(ranges),
+	}
+	if sm == src.SourceMap {
+		src.Warn(ctx, text, opts)
+		return
+	}
+	opts.SourceInfo = sourceInfo(sm)
+	if vertex, err := sm.Definition.Head(); err == nil {
+		_ = bc.GatewayClient().Warn(ctx, vertex, text, opts)
 	}
 }
 
 // locate attaches the source excerpts of a located error, so that the client
-// shows the lines at fault.
-func locate(err error, sm *llb.SourceMap) error {
-	var located *parser.LocationError
-	if errors.As(err, &located) {
+// shows the lines at fault. sources gives the files.
+func locate(err error, sources func(*syntax.File) *llb.SourceMap) error {
+	var (
+		at      *syntax.Error
+		located *parser.LocationError
+	)
+	switch {
+	case errors.As(err, &at):
+		for _, site := range at.Sites {
+			err = withSource(err, sources(site.File), site.Ranges)
+		}
+	case errors.As(err, &located):
 		for _, ranges := range located.Locations {
-			err = withSource(err, sm, ranges)
+			err = withSource(err, sources(nil), ranges)
 		}
 	}
 	return err
@@ -44,14 +61,18 @@ func locate(err error, sm *llb.SourceMap) error {
 
 func withSource(err error, sm *llb.SourceMap, ranges []parser.Range) error {
 	return errdefs.WithSource(err, &errdefs.Source{
-		Info: &pb.SourceInfo{
-			Data:       sm.Data,
-			Filename:   sm.Filename,
-			Language:   sm.Language,
-			Definition: sm.Definition.ToPB(),
-		},
+		Info:   sourceInfo(sm),
 		Ranges: pbRanges(ranges),
 	})
+}
+
+func sourceInfo(sm *llb.SourceMap) *pb.SourceInfo {
+	return &pb.SourceInfo{
+		Data:       sm.Data,
+		Filename:   sm.Filename,
+		Language:   sm.Language,
+		Definition: sm.Definition.ToPB(),
+	}
 }
 
 func pbRanges(ranges []parser.Range) []*pb.Range {

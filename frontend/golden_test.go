@@ -27,7 +27,8 @@ var update = flag.Bool("update", false, "write what the golden cases of testdata
 // user sees of it.
 //
 // The archive's comment says what the case guards. "options" holds frontend
-// options, a line each; other files but the last are the build's. "want" is
+// options, a line each; other files but the last are the build's, those of a
+// repository as IDENTIFIER!PATH. "want" is
 // what the build gives: its vertices, configs and warnings, the text of a
 // request, or the error with its places as file:line:column.
 func TestGolden(t *testing.T) {
@@ -88,6 +89,14 @@ func goldenRun(t *testing.T, archive *txtar.Archive) string {
 				b.Opts[key] = value
 			}
 		default:
+			// another source and a file in it: git://host/repository#v1!file
+			if source, name, ok := strings.Cut(f.Name, "!"); ok {
+				if b.Files[source] == nil {
+					b.Files[source] = map[string]string{}
+				}
+				b.Files[source][name] = string(f.Data)
+				continue
+			}
 			files[f.Name] = string(f.Data)
 		}
 	}

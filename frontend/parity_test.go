@@ -111,7 +111,7 @@ func FuzzParityText(f *testing.F) {
 			opts = platformSets["two platforms"]
 		}
 		b := gatewaytest.Dockerfile(text, opts...)
-		if file, _ := syntax.Parse([]byte(text)); !file.Extended && len(file.Warnings) == 0 && !callInArg.MatchString(text) {
+		if file, _ := syntax.Parse([]byte(text), syntax.Options{}); !file.Extended && len(file.Warnings) == 0 && !callInArg.MatchString(text) {
 			requireParity(t, b)
 			return
 		}

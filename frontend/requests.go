@@ -51,7 +51,7 @@ func answer(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator, fil
 	id := bc.BuildOpts().Opts[keyRequest]
 	for _, request := range graphRequests {
 		if request.Name == id {
-			res, err := graph(bc, gen, filename, request.Version, request.text)
+			res, err := graph(ctx, bc, gen, filename, request.Version, request.text)
 			return res, true, err
 		}
 	}
@@ -61,7 +61,7 @@ func answer(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator, fil
 		res, err := describe()
 		return res, true, err
 	case id == targets.RequestTargets && gen.File() != nil:
-		res, err := extendedTargets(gen)
+		res, err := extendedTargets(ctx, gen)
 		return res, true, err
 	}
 	return bc.HandleSubrequest(ctx, dockerui.RequestHandler{
@@ -73,7 +73,7 @@ func answer(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator, fil
 }
 
 // graph draws the stage graph for all platforms that the build asks for.
-func graph(bc *dockerui.Client, gen *llbgen.Generator, filename, version string, text func(*report.Graph) string) (*client.Result, error) {
+func graph(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator, filename, version string, text func(*report.Graph) string) (*client.Result, error) {
 	wanted := []*ocispecs.Platform{nil}
 	if len(bc.TargetPlatforms) > 0 {
 		wanted = nil
@@ -83,7 +83,7 @@ func graph(bc *dockerui.Client, gen *llbgen.Generator, filename, version string,
 	}
 	var plans []*plan.Plan
 	for _, platform := range wanted {
-		p, err := gen.Plan(platform, false)
+		p, err := gen.Plan(ctx, platform, false)
 		if err != nil {
 			return nil, err
 		}
@@ -98,9 +98,9 @@ func graph(bc *dockerui.Client, gen *llbgen.Generator, filename, version string,
 }
 
 // extendedTargets lists the stages of an extended file.
-func extendedTargets(gen *llbgen.Generator) (*client.Result, error) {
+func extendedTargets(ctx context.Context, gen *llbgen.Generator) (*client.Result, error) {
 	// a file of which the default target cannot be planned has targets too
-	p, _ := gen.Plan(gen.FirstPlatform(), true)
+	p, _ := gen.Plan(ctx, gen.FirstPlatform(), true)
 	t := report.NewTargets(gen.File(), p)
 	dt, err := t.JSON()
 	if err != nil {

@@ -12,25 +12,29 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerui"
-	"github.com/moby/buildkit/solver/pb"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
+	"github.com/stagecraft-build/stagecraft/frontend/source"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
 // build converts the units of one plan. A unit that another one is built FROM
 // is converted when upstream's converter asks for its image config.
 type build struct {
-	opt   dockerfile2llb.ConvertOpt
-	lint  linter.Config
-	names *names
-	units map[string]*pending // by the image that stands for the unit
-	all   []*pending
-	main  *pending // the first one
-	seen  warnings
+	opt  dockerfile2llb.ConvertOpt
+	lint map[*syntax.File]linter.Config
+	// sourceMap shows a file in errors; nil for the main one.
+	sourceMap func(*syntax.File) *llb.SourceMap
+	sources   *source.Sources
+	names     *names
+	units     map[string]*pending // by the image that stands for the unit
+	all       []*pending
+	main      *pending // the first one
+	seen      warnings
 	// asked says where a gate is asked for.
-	asked map[*plan.Instance][]*pb.Range
+	asked map[*plan.Instance][]syntax.Site
 }
 
 // pending is a unit, or a named context for a platform other than that of the
@@ -50,12 +54,18 @@ type converted struct {
 }
 
 // newBuild lowers all units of p.
-func newBuild(opt dockerfile2llb.ConvertOpt, config linter.Config, p *plan.Plan, bake bool) (*build, error) {
-	b := &build{opt: opt, lint: config, names: newNames(p), units: map[string]*pending{}, asked: map[*plan.Instance][]*pb.Range{}}
-	b.seen.warn = opt.Warn
+func (g *Generator) newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, warn Warn) (*build, error) {
+	configs, err := g.lintConfigs(p)
+	if err != nil {
+		return nil, err
+	}
+	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, sources: g.sources, names: newNames(p), units: map[string]*pending{}, asked: map[*plan.Instance][]syntax.Site{}}
+	b.seen.warn = warn
 	for _, u := range units(p, opt.TargetPlatform) {
-		var err error
-		if u.lowered, err = u.lower(p, b.names, config, waits(opt.Client), bake); err != nil {
+		if u.client, err = g.sources.Client(u.root.Env.File().BuildContext); err != nil {
+			return nil, err
+		}
+		if u.lowered, err = u.lower(p, b.names, configs, waits(opt.Client), g.bake); err != nil {
 			return nil, err
 		}
 		unit := &pending{unit: u}
@@ -63,7 +73,7 @@ func newBuild(opt dockerfile2llb.ConvertOpt, config linter.Config, p *plan.Plan,
 		b.units[b.names.image(u.root)] = unit
 		for _, inst := range u.instances {
 			for ref, e := range inst.Gates() {
-				b.asked[e.To] = append(b.asked[e.To], rangesPB(inst.Stage.From.Ranges(ref.Span))...)
+				b.asked[e.To] = append(b.asked[e.To], syntax.Site{File: inst.Stage.From.File(), Ranges: inst.Stage.From.Ranges(ref.Span)})
 			}
 		}
 		for token, context := range u.lowered.contexts {
@@ -79,10 +89,12 @@ func (b *build) options(u *unit) dockerfile2llb.ConvertOpt {
 	opt := b.opt
 	opt.BuildArgs = maps.Clone(u.lowered.args) // the converter writes to it
 	b.scanInstances(u, opt.BuildArgs)
+	opt.Client = u.client
 	opt.Target = u.lowered.target
 	opt.TargetPlatform = u.platform
 	opt.MetaResolver = standInResolver{b, u.lowered.images, b.opt.MetaResolver}
-	if b.opt.Warn != nil {
+	opt.Warn = nil
+	if b.seen.warn != nil {
 		opt.Warn = b.warnFor(u)
 	}
 	return opt

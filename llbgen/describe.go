@@ -10,6 +10,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
 // showTriggers puts the triggers of the unit's root as they stand in the file
@@ -69,16 +71,40 @@ func (b *build) describe(u *unit, def *llb.Definition) {
 	if def.Source == nil {
 		return
 	}
+	index := b.indexIn(def.Source)
 	for dgst, list := range def.Source.Locations {
 		asked := b.asked[u.originOf(def.Source, digest.Digest(dgst)).inst]
+		var locations []*pb.Location
 		for _, location := range list.Locations {
-			location.Ranges = u.lowered.locatePB(location.Ranges)
+			found := u.lowered.locatePB(location.Ranges, index)
+			if len(found) == 0 {
+				found = []*pb.Location{{SourceIndex: location.SourceIndex}}
+			}
+			locations = append(locations, found...)
 		}
 		// instances of one stage come from the same lines
-		list.Locations = slices.CompactFunc(list.Locations, func(a, b *pb.Location) bool { return len(a.Ranges) > 0 && a.EqualVT(b) })
-		for _, r := range asked {
-			list.Locations = append(list.Locations, &pb.Location{Ranges: []*pb.Range{r}})
+		list.Locations = slices.CompactFunc(locations, func(a, b *pb.Location) bool { return len(a.Ranges) > 0 && a.EqualVT(b) })
+		for _, site := range asked {
+			list.Locations = append(list.Locations, &pb.Location{SourceIndex: index(site.File), Ranges: rangesPB(site.Ranges)})
 		}
+	}
+}
+
+// indexIn numbers the files of the build among those of a source, which starts
+// with the main file; one that is not there is added.
+func (b *build) indexIn(source *pb.Source) func(*syntax.File) int32 {
+	known := map[*syntax.File]int32{}
+	return func(file *syntax.File) int32 {
+		if i, ok := known[file]; ok {
+			return i
+		}
+		i := int32(0)
+		if sm := b.sourceMap(file); sm != nil {
+			i = int32(len(source.Infos))
+			source.Infos = append(source.Infos, &pb.SourceInfo{Data: sm.Data, Filename: sm.Filename, Language: sm.Language, Definition: sm.Definition.ToPB()})
+		}
+		known[file] = i
+		return i
 	}
 }
 
@@ -122,5 +148,5 @@ func (b *build) ignoreCache(vertex string) bool {
 	}
 	number, ok := b.names.find(stage)
 	inst := b.names.instances[number]
-	return ok && inst != nil && inst.Stage.Name != "" && b.opt.Client != nil && b.opt.Client.IsNoCache(inst.Stage.Name)
+	return ok && inst != nil && inst.Stage.Name != "" && b.opt.Client != nil && b.opt.Client.IsNoCache(inst.Env.File().Prefix+inst.Stage.Name)
 }

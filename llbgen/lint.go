@@ -11,18 +11,17 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
-	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/subrequests/lint"
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
-// lintConfig returns which rules hold for the file: the build says it, or the
-// file's directive.
-func lintConfig(bc *dockerui.Client, data []byte) (linter.Config, error) {
-	if bc.LinterConfig != nil {
-		return *bc.LinterConfig, nil
+// lintConfig returns which rules hold for a file: the build says it, or the file's
+// directive.
+func lintConfig(ofBuild *linter.Config, data []byte) (linter.Config, error) {
+	if ofBuild != nil {
+		return *ofBuild, nil
 	}
 	options, _, _, _ := parser.ParseDirective("check", data)
 	config, err := linter.ParseLintOptions(options)
@@ -30,6 +29,23 @@ func lintConfig(bc *dockerui.Client, data []byte) (linter.Config, error) {
 		return linter.Config{}, fmt.Errorf("failed to parse check options: %w", err)
 	}
 	return *config, nil
+}
+
+// lintConfigs returns the rules of all files of a plan.
+func (g *Generator) lintConfigs(p *plan.Plan) (map[*syntax.File]linter.Config, error) {
+	out := map[*syntax.File]linter.Config{nil: g.lint, p.File.File: g.lint}
+	for _, inst := range p.Instances {
+		f := inst.Env.File()
+		if _, ok := out[f.File]; ok {
+			continue
+		}
+		config, err := lintConfig(g.buildLint, f.Data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		out[f.File] = config
+	}
+	return out, nil
 }
 
 // lintDirective spells the rules for a lowered text. That they make an error is
@@ -53,10 +69,16 @@ func lintDirective(config linter.Config) string {
 }
 
 // runRules gives warnings of our own, unless config skips their rules.
-func runRules(config linter.Config, warnings []syntax.Warning, warn linter.LintWarnFunc) *linter.Linter {
-	config.Warn = warn
+func runRules(config linter.Config, warnings []syntax.Warning, warn Warn) *linter.Linter {
+	var file *syntax.File
+	if warn != nil {
+		config.Warn = func(rule, description, url, msg string, location []parser.Range) {
+			warn(file, rule, description, url, msg, location)
+		}
+	}
 	l := linter.New(&config)
 	for _, w := range warnings {
+		file = w.File
 		l.Run(&linter.LinterRule[func() string]{
 			Name:        w.Rule.Name,
 			Description: w.Rule.Description,
@@ -66,58 +88,95 @@ func runRules(config linter.Config, warnings []syntax.Warning, warn linter.LintW
 	return l
 }
 
+// runRules gives warnings of our own under the rules of each file.
+func (b *build) runRules(warnings []syntax.Warning) {
+	for _, w := range warnings {
+		runRules(b.lint[w.File], []syntax.Warning{w}, b.seen.add)
+	}
+}
+
 // Lint checks the target, or every stage when the build names none. What it
 // finds in a stage it says once, however many instances the stage has.
 func (g *Generator) Lint(ctx context.Context) (*lint.LintResults, error) {
 	opt := g.options(g.FirstPlatform(), false)
+	results := &lint.LintResults{}
+	sources := map[*syntax.File]int{}
+	warn := func(file *syntax.File, rule, description, url, msg string, location []parser.Range) {
+		results.AddWarning(rule, description, url, msg, g.sourceOf(results, sources, file), location)
+	}
 	if g.file == nil {
 		results, err := dockerfile2llb.DockerfileLint(ctx, g.text, opt)
 		if err == nil && len(g.hints) > 0 {
-			runRules(g.lint, g.hints, addTo(results, results.AddSource(opt.SourceMap)))
+			index := results.AddSource(opt.SourceMap)
+			runRules(g.lint, g.hints, func(_ *syntax.File, rule, description, url, msg string, location []parser.Range) {
+				results.AddWarning(rule, description, url, msg, index, location)
+			})
 		}
 		return results, err
 	}
-	results := &lint.LintResults{}
-	index := results.AddSource(opt.SourceMap)
-	opt.Warn = addTo(results, index)
+	g.sourceOf(results, sources, g.file.File)
 	opt.AllStages = opt.Target == "" // as upstream: no target means all
-	b, err := g.build(opt)
+	p, err := g.planFile(ctx, g.file, opt)
 	for i := 1; plan.IsOff(err) && i < len(opt.Client.TargetPlatforms); i++ {
 		// a platform that lacks a stage gives a warning on another one
 		opt.TargetPlatform = &opt.Client.TargetPlatforms[i]
-		b, err = g.build(opt)
+		p, err = g.planFile(ctx, g.file, opt)
+	}
+	var b *build
+	if err == nil {
+		b, err = g.newBuild(opt, p, warn)
 	}
 	if err == nil {
+		b.runRules(append(slices.Clip(g.hints), p.Warnings...))
 		_, err = b.convert(ctx, b.main)
 	}
 	if err == nil {
-		err = b.seen.error(g.lint)
+		err = b.seen.error(b.lint)
 	}
 	if err != nil {
 		results.Error = &lint.BuildError{Message: err.Error()}
-		var located *parser.LocationError
-		if errors.As(err, &located) {
-			results.Error.Location.SourceIndex = int32(index)
-			for _, ranges := range located.Locations {
-				results.Error.Location.Ranges = append(results.Error.Location.Ranges, rangesPB(ranges)...)
+		var at *syntax.Error
+		if errors.As(err, &at) {
+			results.Error.Location.SourceIndex = int32(g.sourceOf(results, sources, at.Sites[0].File))
+			for _, site := range at.Sites {
+				if site.File == at.Sites[0].File {
+					results.Error.Location.Ranges = append(results.Error.Location.Ranges, rangesPB(site.Ranges)...)
+				}
 			}
 		}
 	}
 	return results, nil
 }
 
-func addTo(results *lint.LintResults, index int) func(rule, description, url, msg string, location []parser.Range) {
-	return func(rule, description, url, msg string, location []parser.Range) {
-		results.AddWarning(rule, description, url, msg, index, location)
+// sourceOf returns the number of a file in the results of a check.
+func (g *Generator) sourceOf(results *lint.LintResults, known map[*syntax.File]int, file *syntax.File) int {
+	if file == nil && g.file != nil {
+		file = g.file.File
 	}
+	index, ok := known[file]
+	if !ok {
+		sourceMap := g.SourceMap(file)
+		if sourceMap == nil {
+			sourceMap = g.opt.SourceMap
+		}
+		index = results.AddSource(sourceMap)
+		known[file] = index
+	}
+	return index
 }
 
-// error returns the error that config makes of warnings.
-func (w *warnings) error(config linter.Config) error {
+// error returns the error that the rules of a file make of its warnings.
+func (w *warnings) error(configs map[*syntax.File]linter.Config) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !config.ReturnAsError || len(w.rules) == 0 {
+	rules := map[string]struct{}{}
+	for file, names := range w.rules {
+		if configs[file].ReturnAsError {
+			maps.Copy(rules, names)
+		}
+	}
+	if len(rules) == 0 {
 		return nil
 	}
-	return fmt.Errorf("lint violation found for rules: %s", strings.Join(slices.Sorted(maps.Keys(w.rules)), ", "))
+	return fmt.Errorf("lint violation found for rules: %s", strings.Join(slices.Sorted(maps.Keys(rules)), ", "))
 }

@@ -14,11 +14,14 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
+	"github.com/stagecraft-build/stagecraft/frontend/source"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -29,11 +32,17 @@ type Generator struct {
 	opt  dockerfile2llb.ConvertOpt
 	// file is what the extensions stand in; nil for a plain Dockerfile, which
 	// upstream converts as it is.
-	file *syntax.File
+	file *module.File
+	// files are those of the build, sources where they come from.
+	files   *module.Set
+	sources *source.Sources
+	warn    Warn
 	// hints are the warnings about the spelling of the file, lint says which
 	// rules hold; for a plain Dockerfile without hints it says nothing.
 	hints []syntax.Warning
 	lint  linter.Config
+	// buildLint are the rules that the build asks for in every file; nil for none.
+	buildLint *linter.Config
 	// bake is Options.Lower.
 	bake bool
 }
@@ -46,11 +55,15 @@ type Options struct {
 	Lower bool
 }
 
+// Warn is called for each lint warning. file is where it stands, nil for a plain
+// Dockerfile.
+type Warn func(file *syntax.File, rule, description, url, msg string, location []parser.Range)
+
 // New returns a Generator for the Dockerfile src of the build that bc
 // describes. Image configs are looked up through resolver; warn is called for
 // each lint warning. Errors of the extensions are located
-// (parser.LocationError).
-func New(bc *dockerui.Client, src *dockerui.Source, resolver llb.ImageMetaResolver, warn linter.LintWarnFunc, options Options) (*Generator, error) {
+// (syntax.Error).
+func New(ctx context.Context, bc *dockerui.Client, src *dockerui.Source, resolver llb.ImageMetaResolver, warn Warn, options Options) (*Generator, error) {
 	g := &Generator{
 		text: src.Data,
 		opt: dockerfile2llb.ConvertOpt{
@@ -58,21 +71,29 @@ func New(bc *dockerui.Client, src *dockerui.Source, resolver llb.ImageMetaResolv
 			Client:       bc,
 			SourceMap:    src.SourceMap,
 			MetaResolver: resolver,
-			Warn:         warn,
 		},
+		warn: warn,
 		bake: options.Lower,
 	}
-	if !options.Lower && !strings.Contains(bc.Target, "(") && syntax.Plain(src.Data) {
+	if warn != nil {
+		g.opt.Warn = func(rule, description, url, msg string, location []parser.Range) {
+			warn(nil, rule, description, url, msg, location)
+		}
+	}
+	g.sources = source.New(bc, src)
+	g.files = module.NewSet(g.sources, g.sources.Dockerfiles, g.sources.Context, src.Filename)
+	calls := strings.Contains(bc.Target, "(") || syntax.IsFile(bc.Target)
+	if !options.Lower && !calls && syntax.Plain(src.Data) {
 		return g, nil
 	}
-	file, err := syntax.Parse(src.Data)
+	file, err := g.files.Parse(ctx, src.Data)
 	g.hints = file.Warnings
 	var lintErr error
-	g.lint, lintErr = lintConfig(bc, src.Data)
-	extended := file.Extended || strings.Contains(bc.Target, "(") || mayCall(file, bc.BuildArgs)
+	g.lint, lintErr = lintConfig(bc.LinterConfig, src.Data)
+	extended := file.Extended || calls || mayCall(file.File, bc.BuildArgs)
 	switch {
 	case err != nil && extended:
-		return nil, err
+		return nil, file.Locate(err)
 	case err != nil || !extended && !options.Lower:
 		// what is wrong with a plain Dockerfile is upstream's to say
 		return g, nil //nolint:nilerr
@@ -81,14 +102,15 @@ func New(bc *dockerui.Client, src *dockerui.Source, resolver llb.ImageMetaResolv
 		return nil, lintErr
 	}
 	g.file = file
+	g.buildLint = bc.LinterConfig
 	bc.LinterConfig = nil // each text says it itself
 	// before any conversion starts: they share the map
 	bc.BuildOpts().Opts["context:"+scratchContext] = "docker-image://" + scratch
 	return g, nil
 }
 
-// mayCall reports whether a FROM of a file may become a call once its variables
-// are expanded.
+// mayCall reports whether a FROM of a file may become a call, or a stage of
+// another file, once its variables are expanded.
 func mayCall(file *syntax.File, buildArgs map[string]string) bool {
 	variable := slices.ContainsFunc(file.Stages, func(s *syntax.Stage) bool {
 		refs := s.From.References
@@ -98,12 +120,12 @@ func mayCall(file *syntax.File, buildArgs map[string]string) bool {
 		return false
 	}
 	for _, in := range file.Args {
-		if strings.Contains(in.Line, "(") {
+		if _, value, ok := strings.Cut(in.Line, "="); strings.Contains(in.Line, "(") || ok && syntax.IsFile(strings.Trim(value, `"'`)) {
 			return true
 		}
 	}
 	for _, v := range buildArgs {
-		if strings.Contains(v, "(") {
+		if strings.Contains(v, "(") || syntax.IsFile(v) {
 			return true
 		}
 	}
@@ -132,11 +154,11 @@ func (i *Image) BaseConfig() *dockerspec.DockerOCIImage { return i.Result.BaseIm
 // Image converts the target stage for platform; nil means the platform of the
 // worker. quiet drops the lint warnings: a build for several platforms would
 // repeat them for each. Errors of the Dockerfile are located
-// (parser.LocationError).
+// (parser.LocationError, syntax.Error).
 func (g *Generator) Image(ctx context.Context, platform *ocispecs.Platform, quiet bool) (*Image, error) {
 	opt := g.options(platform, quiet)
 	if g.file == nil {
-		if err := runRules(g.lint, g.hints, opt.Warn).Error(); err != nil {
+		if err := runRules(g.lint, g.hints, g.warnUnless(quiet)).Error(); err != nil {
 			return nil, err
 		}
 		res, err := dockerfile2llb.Dockerfile2LLB(ctx, g.text, opt)
@@ -149,7 +171,7 @@ func (g *Generator) Image(ctx context.Context, platform *ocispecs.Platform, quie
 		}
 		return &Image{Definition: def, Result: res}, nil
 	}
-	b, err := g.build(opt)
+	b, err := g.build(ctx, opt, quiet)
 	if err != nil {
 		return nil, err
 	}
@@ -168,19 +190,36 @@ func (g *Generator) options(platform *ocispecs.Platform, quiet bool) dockerfile2
 }
 
 // build plans and lowers the build of an extended Dockerfile.
-func (g *Generator) build(opt dockerfile2llb.ConvertOpt) (*build, error) {
-	p, err := g.planFile(g.file, opt)
+func (g *Generator) build(ctx context.Context, opt dockerfile2llb.ConvertOpt, quiet bool) (*build, error) {
+	p, err := g.planFile(ctx, g.file, opt)
 	if err != nil {
 		return nil, err
 	}
-	b, err := newBuild(opt, g.lint, p, g.bake)
+	b, err := g.newBuild(opt, p, g.warnUnless(quiet))
 	if err == nil {
-		runRules(g.lint, append(slices.Clip(g.hints), p.Warnings...), b.seen.add)
+		b.runRules(append(slices.Clip(g.hints), p.Warnings...))
 	}
 	return b, err
 }
 
-func (g *Generator) planFile(file *syntax.File, opt dockerfile2llb.ConvertOpt) (*plan.Plan, error) {
+// warnUnless returns what warnings go to; nil for a quiet build.
+func (g *Generator) warnUnless(quiet bool) Warn {
+	if quiet {
+		return nil
+	}
+	return g.warn
+}
+
+// SourceMap returns what shows a file of the build in errors; nil for the main
+// one.
+func (g *Generator) SourceMap(file *syntax.File) *llb.SourceMap {
+	if file == nil || g.file == nil || file == g.file.File {
+		return nil
+	}
+	return g.sources.SourceMap(g.files.Of(file))
+}
+
+func (g *Generator) planFile(ctx context.Context, file *module.File, opt dockerfile2llb.ConvertOpt) (*plan.Plan, error) {
 	bc := opt.Client
 	options := plan.Options{
 		Target:         bc.Target,
@@ -190,6 +229,7 @@ func (g *Generator) planFile(file *syntax.File, opt dockerfile2llb.ConvertOpt) (
 		Requested:      bc.TargetPlatforms,
 		AllStages:      opt.AllStages,
 		Request:        bc.BuildOpts().Opts["requestid"] != "",
+		Files:          g.files,
 	}
 	for key := range bc.BuildOpts().Opts {
 		if name, ok := strings.CutPrefix(key, "context:"); ok && name != scratchContext {
@@ -200,5 +240,5 @@ func (g *Generator) planFile(file *syntax.File, opt dockerfile2llb.ConvertOpt) (
 			break
 		}
 	}
-	return plan.New(file, options)
+	return plan.New(ctx, file, options)
 }

@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/solver/pb"
 
+	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
@@ -85,7 +87,7 @@ type lowerer struct {
 
 // lower writes the unit as a plain Dockerfile. bake writes every build arg into
 // the text, even when all instances agree on it.
-func (u *unit) lower(p *plan.Plan, n *names, config linter.Config, waits, bake bool) (*lowered, error) {
+func (u *unit) lower(p *plan.Plan, n *names, configs map[*syntax.File]linter.Config, waits, bake bool) (*lowered, error) {
 	l := &lowerer{plan: p, unit: u, names: n, varying: map[string]struct{}{}, own: map[*plan.Instance]bool{}, taken: map[string]bool{}, helpers: map[string]string{}, images: map[string]string{}, contexts: map[string]foreignContext{}, waits: waits, gates: map[string]gate{}, beside: map[*plan.Instance]string{}, count: map[*plan.Instance]int{}, froms: map[string]string{}, index: map[*plan.Instance]int{}, line: 1}
 	l.findVarying(bake)
 	l.keepNames()
@@ -93,7 +95,7 @@ func (u *unit) lower(p *plan.Plan, n *names, config linter.Config, waits, bake b
 	if l.env, err = u.root.Env.Without(l.varying, l.offSomewhere(), l.name(u.root)); err != nil {
 		return nil, err
 	}
-	l.global(config)
+	l.global(u.lintConfig(configs))
 	l.helperStages()
 	l.pad()
 	for _, inst := range u.instances {
@@ -109,14 +111,37 @@ func (u *unit) lower(p *plan.Plan, n *names, config linter.Config, waits, bake b
 	return &lowered{text: l.out.Bytes(), target: l.name(u.root), args: args, lines: l.origins, located: map[*syntax.Instruction][]*pb.Range{}, froms: l.froms, adds: l.adds, skips: l.skips, mounts: l.mounts, gates: l.gates, count: l.count, stages: l.beside, images: l.images, contexts: l.contexts}, nil
 }
 
+// file returns the file of the unit's root, of which the text has the global part.
+func (l *lowerer) file() *module.File { return l.unit.root.Env.File() }
+
+// lintConfig returns the rules for the unit's text: those of its file, or all
+// where files differ.
+func (u *unit) lintConfig(configs map[*syntax.File]linter.Config) linter.Config {
+	own := configs[u.root.Env.File().File]
+	for _, inst := range u.instances {
+		if config := configs[inst.Env.File().File]; lintDirective(config) != lintDirective(own) {
+			own.SkipAll, own.SkipRules = false, nil
+		}
+	}
+	return own
+}
+
 // findVarying finds the build args on which instances differ: those that calls
-// bind.
+// bind, and those that a file does not get.
 func (l *lowerer) findVarying(bake bool) {
 	root := l.unit.root.Env
 	for _, inst := range l.unit.instances {
 		for name := range inst.Env.Bound {
 			if !root.Same(inst.Env, name) && slices.Contains(inst.Reads, name) {
 				l.varying[name] = struct{}{}
+			}
+		}
+		if inst.Env.File() != l.file() {
+			for _, name := range inst.Reads {
+				mine, has := inst.Env.Args[name]
+				if theirs, given := root.Args[name]; has != given || mine != theirs {
+					l.varying[name] = struct{}{}
+				}
 			}
 		}
 		if !bake {
@@ -135,12 +160,23 @@ func (l *lowerer) findVarying(bake bool) {
 	}
 }
 
-// offSomewhere returns the global ARGs that a condition takes away from some
-// instance: one that has it gets its value written out.
+// offSomewhere returns the global ARGs that some instance does not have: a
+// condition takes them away, or its stage is one of another file. An instance that
+// has one gets its value written out.
 func (l *lowerer) offSomewhere() map[*syntax.Instruction]bool {
 	out := map[*syntax.Instruction]bool{}
-	for _, in := range l.plan.File.Args {
-		if in.If != nil && slices.ContainsFunc(l.unit.instances, func(inst *plan.Instance) bool { return inst.Env.Off(in) }) {
+	for _, in := range l.file().Args {
+		cmd, ok := in.Command.(*instructions.ArgCommand)
+		lacks := func(inst *plan.Instance) bool {
+			if inst.Env.File() == l.file() {
+				return in.If != nil && inst.Env.Off(in)
+			}
+			return ok && slices.ContainsFunc(cmd.Args, func(arg instructions.KeyValuePairOptional) bool {
+				_, set := inst.Env.Global(arg.Key)
+				return !set && slices.Contains(inst.Reads, arg.Key)
+			})
+		}
+		if slices.ContainsFunc(l.unit.instances, lacks) {
 			out[in] = true
 		}
 	}
@@ -205,14 +241,14 @@ func (l *lowerer) write(text string, in *syntax.Instruction) {
 // global writes the directives and global ARGs. The blank line ends the
 // directives: what looks like one further down is a comment in the file too.
 func (l *lowerer) global(config linter.Config) {
-	l.write(fmt.Sprintf("# escape=%c\n%s\n", l.plan.File.Escape, lintDirective(config)), nil)
+	l.write(fmt.Sprintf("# escape=%c\n%s\n", l.file().Escape, lintDirective(config)), nil)
 	for _, name := range syntax.MachineArgs {
 		// upstream does not know them
-		if v, ok := l.unit.root.Env.Global(name); ok && l.plan.File.Mentions(name) {
+		if v, ok := l.unit.root.Env.Global(name); ok && l.file().Mentions(name) {
 			l.write("ARG "+name+"="+quote(v), nil)
 		}
 	}
-	for _, in := range l.plan.File.Args {
+	for _, in := range l.file().Args {
 		if l.env.Off(in) {
 			continue
 		}
@@ -230,7 +266,7 @@ func (l *lowerer) global(config linter.Config) {
 // the progress.
 func (l *lowerer) pad() {
 	alone := len(l.unit.instances) == 1 && len(l.helpers) == 0
-	if alone && (len(l.plan.File.Stages) > 1 || strings.Contains(l.unit.root.Name, "(")) {
+	if alone && (len(l.file().Stages) > 1 || !l.file().Main || strings.Contains(l.unit.root.Name, "(")) {
 		l.write("FROM scratch AS "+l.names.stage("pad", ""), nil)
 		l.stages++
 	}

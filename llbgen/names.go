@@ -29,8 +29,10 @@ const sealedHost = "stagecraft.invalid/"
 // the text takes time for each letter.
 func newNames(p *plan.Plan) *names {
 	prefix := "s__"
-	for bytes.Contains(p.File.Data, []byte(prefix)) {
-		prefix = "s" + prefix
+	for _, inst := range p.Instances {
+		for bytes.Contains(inst.Env.File().Data, []byte(prefix)) {
+			prefix = "s" + prefix
+		}
 	}
 	return &names{
 		prefix:     prefix,

@@ -35,10 +35,11 @@ func (l *lowered) original(line int) (origin, bool) {
 	return origin{}, false
 }
 
-// locatePB is locate for the ranges of LLB. Callers must not change the result:
-// vertices of one instruction share it.
-func (l *lowered) locatePB(ranges []*pb.Range) []*pb.Range {
-	var out []*pb.Range
+// locatePB returns where ranges of the text stand in the files: an instruction is
+// shown whole. index numbers the files. Callers must not change the ranges of the
+// result: vertices of one instruction share them.
+func (l *lowered) locatePB(ranges []*pb.Range, index func(*syntax.File) int32) []*pb.Location {
+	var out []*pb.Location
 	var last *syntax.Instruction
 	for _, r := range ranges {
 		o, ok := l.original(int(r.Start.Line))
@@ -49,25 +50,31 @@ func (l *lowered) locatePB(ranges []*pb.Range) []*pb.Range {
 		if l.located[o.in] == nil {
 			l.located[o.in] = rangesPB(o.in.Location())
 		}
-		if out == nil {
-			out = slices.Clip(l.located[o.in])
+		file := index(o.in.File())
+		if n := len(out); n > 0 && out[n-1].SourceIndex == file {
+			out[n-1].Ranges = append(out[n-1].Ranges, l.located[o.in]...)
 		} else {
-			out = append(out, l.located[o.in]...)
+			out = append(out, &pb.Location{SourceIndex: file, Ranges: slices.Clip(l.located[o.in])})
 		}
 	}
 	return out
 }
 
-// locate returns where ranges of the text stand in the file: an instruction is
-// shown whole.
-func (l *lowered) locate(ranges []parser.Range) []parser.Range {
-	var out []parser.Range
+// locate returns where ranges of the text stand in the files, those in one file
+// after another together.
+func (l *lowered) locate(ranges []parser.Range) []syntax.Site {
+	var out []syntax.Site
 	var last *syntax.Instruction
 	for _, r := range ranges {
 		o, ok := l.original(r.Start.Line)
-		if ok && o.in != last {
-			out = append(out, o.in.Location()...)
-			last = o.in
+		if !ok || o.in == last {
+			continue
+		}
+		last = o.in
+		if n := len(out); n > 0 && out[n-1].File == o.in.File() {
+			out[n-1].Ranges = append(out[n-1].Ranges, o.in.Location()...)
+		} else {
+			out = append(out, syntax.Site{File: o.in.File(), Ranges: o.in.Location()})
 		}
 	}
 	return out

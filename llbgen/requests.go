@@ -25,7 +25,7 @@ func (g *Generator) Outline(ctx context.Context) (*outline.Outline, error) {
 	if g.file == nil {
 		return dockerfile2llb.Dockerfile2Outline(ctx, g.text, opt)
 	}
-	b, err := g.build(opt)
+	b, err := g.build(ctx, opt, false)
 	if err != nil {
 		return nil, err
 	}
@@ -33,10 +33,18 @@ func (g *Generator) Outline(ctx context.Context) (*outline.Outline, error) {
 	if doc := b.main.root.Stage.From.Stage().DocComment; doc != "" {
 		out.Description = doc
 	}
-	for _, p := range plan.Parameters(g.file, b.main.root) {
+	index := func(file *syntax.File) int32 {
+		i := slices.IndexFunc(out.Sources, func(data []byte) bool { return &data[0] == &file.Data[0] })
+		if i < 0 {
+			i = len(out.Sources)
+			out.Sources = append(out.Sources, file.Data)
+		}
+		return int32(i)
+	}
+	for _, p := range plan.Parameters(b.main.root) {
 		out.Args = append(out.Args, outline.Arg{
 			Name: p.Name, Description: p.Describe(), Value: p.Value,
-			Location: &pb.Location{Ranges: rangesPB(p.In.Location())},
+			Location: &pb.Location{SourceIndex: index(p.In.File()), Ranges: rangesPB(p.In.Location())},
 		})
 	}
 	for _, u := range b.all {
@@ -44,7 +52,7 @@ func (g *Generator) Outline(ctx context.Context) (*outline.Outline, error) {
 		if err != nil {
 			return nil, b.explain(u.unit, err)
 		}
-		u.addTo(out, part)
+		u.addTo(out, part, index)
 	}
 	return out, nil
 }
@@ -61,32 +69,35 @@ func (g *Generator) FirstPlatform() *ocispecs.Platform {
 
 // addTo adds the secrets, sockets and caches of the unit to an outline, each
 // once.
-func (u *unit) addTo(out, part *outline.Outline) {
+func (u *unit) addTo(out, part *outline.Outline, index func(*syntax.File) int32) {
 	for _, s := range part.Secrets {
 		if !slices.ContainsFunc(out.Secrets, func(o outline.Secret) bool { return o.Name == s.Name }) {
-			s.Location = u.location(s.Location)
+			s.Location = u.location(s.Location, index)
 			out.Secrets = append(out.Secrets, s)
 		}
 	}
 	for _, s := range part.SSH {
 		if !slices.ContainsFunc(out.SSH, func(o outline.SSH) bool { return o.Name == s.Name }) {
-			s.Location = u.location(s.Location)
+			s.Location = u.location(s.Location, index)
 			out.SSH = append(out.SSH, s)
 		}
 	}
 	for _, c := range part.Cache {
 		if !slices.ContainsFunc(out.Cache, func(o outline.CacheMount) bool { return o.ID == c.ID }) {
-			c.Location = u.location(c.Location)
+			c.Location = u.location(c.Location, index)
 			out.Cache = append(out.Cache, c)
 		}
 	}
 }
 
-func (u *unit) location(l *pb.Location) *pb.Location {
+func (u *unit) location(l *pb.Location, index func(*syntax.File) int32) *pb.Location {
 	if l == nil {
 		return nil
 	}
-	return &pb.Location{SourceIndex: l.SourceIndex, Ranges: u.lowered.locatePB(l.Ranges)}
+	if found := u.lowered.locatePB(l.Ranges, index); len(found) > 0 {
+		return found[0]
+	}
+	return &pb.Location{}
 }
 
 // Targets lists the stages of a plain Dockerfile as upstream does.
@@ -95,21 +106,26 @@ func (g *Generator) Targets(ctx context.Context) (*targets.List, error) {
 }
 
 // File returns the extended file; nil when it is a plain Dockerfile.
-func (g *Generator) File() *syntax.File { return g.file }
+func (g *Generator) File() *syntax.File {
+	if g.file == nil {
+		return nil
+	}
+	return g.file.File
+}
 
 // Plan plans the build for platform, of a plain Dockerfile too. all plans every
 // stage, not only what the target needs.
-func (g *Generator) Plan(platform *ocispecs.Platform, all bool) (*plan.Plan, error) {
+func (g *Generator) Plan(ctx context.Context, platform *ocispecs.Platform, all bool) (*plan.Plan, error) {
 	file := g.file
 	if file == nil {
 		var err error
-		if file, err = syntax.Parse(g.text); err != nil {
+		if file, err = g.files.Parse(ctx, g.text); err != nil {
 			return nil, err
 		}
 	}
 	opt := g.options(platform, true)
 	opt.AllStages = all
-	return g.planFile(file, opt)
+	return g.planFile(ctx, file, opt)
 }
 
 func rangesPB(ranges []parser.Range) []*pb.Range {
@@ -129,7 +145,7 @@ func (g *Generator) ConvertLLB(ctx context.Context) (*convertllb.Result, error) 
 	if g.file == nil {
 		return dockerfile2llb.DockerfileConvertLLB(ctx, g.text, opt)
 	}
-	b, err := g.build(opt)
+	b, err := g.build(ctx, opt, false)
 	if err != nil {
 		return nil, err
 	}

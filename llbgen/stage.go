@@ -69,7 +69,7 @@ func (l *lowerer) from(inst *plan.Instance) error {
 			base, platform, changed, added = inst.Stage.Name, platforms.FormatAll(inst.Env.Platform), true, true
 		}
 	case e.Sealed:
-		base, platform = l.names.image(e.To), ""
+		base, platform, changed = l.names.image(e.To), "", true
 		if !e.To.Env.Same(l.unit.root.Env, plan.PlatformInput) {
 			platform, added = platforms.FormatAll(e.To.Env.Platform), true
 		}
@@ -145,7 +145,7 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) {
 		l.write(in.Text(), in)
 		return
 	}
-	text := syntax.Wrap(in.Splice(edits), l.plan.File.Escape) + "\n" + in.Heredocs()
+	text := syntax.Wrap(in.Splice(edits), l.file().Escape) + "\n" + in.Heredocs()
 	l.write(text, in)
 }
 

@@ -3,6 +3,7 @@ package llbgen
 import (
 	"slices"
 
+	"github.com/moby/buildkit/frontend/dockerui"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
@@ -21,6 +22,8 @@ type unit struct {
 	// platform is what the unit is built for; nil is the worker's.
 	platform *ocispecs.Platform
 	lowered  *lowered
+	// client gives the build context.
+	client *dockerui.Client
 }
 
 // units cuts the plan into units, that of the root first. platform is the

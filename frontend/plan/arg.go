@@ -24,7 +24,7 @@ func (p *planner) checkArg(in *syntax.Instruction, name string, v value) error {
 
 // checkGlobals checks the global ARGs that env gives a value.
 func (p *planner) checkGlobals(env *Environment) error {
-	for _, in := range p.file.Args {
+	for _, in := range env.eval.file.Args {
 		if !in.Arg.Required && in.Arg.OneOf == nil || env.Off(in) {
 			continue
 		}
@@ -42,7 +42,7 @@ func (p *planner) checkArgs(inst *Instance, n int, in *syntax.Instruction) error
 	if in.OnBuild || !in.Arg.Required && in.Arg.OneOf == nil {
 		return nil
 	}
-	names, err := p.eval.scopeBefore(inst, n+1)
+	names, err := inst.Env.eval.scopeBefore(inst, n+1)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (p *planner) checkArgs(inst *Instance, n int, in *syntax.Instruction) error
 // global ones and its text uses them: none that it, or a stage that it is built
 // FROM, declares anyway.
 func (p *planner) declareGlobals(inst *Instance) {
-	for _, in := range p.file.Args {
+	for _, in := range inst.Env.eval.file.Args {
 		if !in.Arg.Global || inst.Env.Off(in) {
 			continue
 		}

@@ -67,16 +67,16 @@ func refuseSets(at place, ref *syntax.Reference) error {
 
 // calls returns the calls that a reference stands for: one, or the product of
 // its sets in the written order.
-func (p *planner) calls(at place, env *Environment, names *scope) ([]*call, error) {
+func (p *planner) calls(at place, t *target, names *scope) ([]*call, error) {
 	ref := at.reference
 	if at.in == nil || ref.Base {
 		if err := refuseSets(at, ref); err != nil {
 			return nil, err
 		}
 	}
-	out := []*call{{env: env, values: map[string]string{}}}
+	out := []*call{{env: t.env, values: map[string]string{}}}
 	for _, b := range ref.Bindings {
-		if err := p.declaredSomewhere(at, ref, b); err != nil {
+		if err := declaredSomewhere(fileOf(t.env), at, ref, b); err != nil {
 			return nil, err
 		}
 		values, err := p.values(at, b, names)
@@ -181,13 +181,19 @@ func (p *planner) requested() []ocispecs.Platform {
 }
 
 // call plans what a call calls.
-func (p *planner) call(at place, c *call) (*Instance, string, error) {
-	list := p.stages(at.reference.Target)
-	written := reference(list[0].String(), c.order, c.values)
+func (p *planner) call(at place, t *target, c *call) (*Instance, string, error) {
+	written := t.name
+	if at.reference.Call {
+		written = reference(t.name, c.order, c.values)
+	}
 	if p.depth == MaxDepth {
 		return nil, "", at.errorf(at.reference.Span, "calls nest more than %d deep", MaxDepth)
 	}
-	env, err := p.eval.with(c.env, c.values, c.platform, at.reference.Target)
+	stage := at.reference.Target
+	if t.via != nil {
+		stage = t.stages[0].String()
+	}
+	env, err := c.env.eval.with(c.env, c.values, c.platform, stage)
 	if err == nil {
 		err = p.checkGlobals(env)
 	}
@@ -195,7 +201,7 @@ func (p *planner) call(at place, c *call) (*Instance, string, error) {
 		return nil, "", at.chain(err, written)
 	}
 	before := len(p.out.Instances)
-	inst, err := p.callee(at, c, list, env, written)
+	inst, err := p.callee(at, c, t, env, written)
 	if err != nil {
 		return nil, "", err
 	}
@@ -211,7 +217,7 @@ func (p *planner) call(at place, c *call) (*Instance, string, error) {
 
 // callee plans the stage of a call in its environment. Of what it reads, the
 // caller depends on what the call does not decide.
-func (p *planner) callee(at place, c *call, list []*syntax.Stage, env *Environment, written string) (*Instance, error) {
+func (p *planner) callee(at place, c *call, t *target, env *Environment, written string) (*Instance, error) {
 	p.open = append(p.open, frame{reads: map[string]struct{}{}})
 	p.depth++
 	defer func() {
@@ -219,17 +225,17 @@ func (p *planner) callee(at place, c *call, list []*syntax.Stage, env *Environme
 		p.open = p.open[:len(p.open)-1]
 		p.depth--
 		for name := range reads {
-			if !c.decides(name) {
+			if !c.decides(name) && t.via.flows(name) {
 				p.read(name)
 			}
 		}
 	}()
-	stage, err := p.pick(at.reference.Target, list, env)
+	stage, err := p.pick(t.name, t.stages, env)
 	if err != nil {
 		return nil, at.error(at.reference.TargetSpan, err)
 	}
 	if stage == nil { // a named context stands for it
-		stage = list[0]
+		stage = t.stages[0]
 	}
 	if err := p.refuseRecursion(at, stage, written); err != nil {
 		return nil, err

@@ -49,10 +49,16 @@ func (p *planner) pick(name string, list []*syntax.Stage, env *Environment) (*sy
 			found = stage
 		}
 	}
-	if found == nil && len(list) > 0 && (p.opt.HasContext == nil || !p.opt.HasContext(name, env.Platform)) {
+	if found == nil && len(list) > 0 && !p.replaced(name, env) {
 		return nil, &offError{name, list, env}
 	}
 	return found, nil
+}
+
+// replaced reports whether a named context stands for the stages of a name: in the
+// file that the build names, as upstream has it.
+func (p *planner) replaced(name string, env *Environment) bool {
+	return p.opt.HasContext != nil && fileOf(env).Main && p.opt.HasContext(name, env.Platform)
 }
 
 // offError says that a name means stages that are all off.
@@ -122,7 +128,7 @@ func (p *planner) skipInstructions(inst *Instance) error {
 	inst.Instructions = nil
 	for _, in := range inst.Stage.Instructions {
 		if in.If != nil {
-			names, err := p.eval.scopeBefore(inst, len(inst.Instructions))
+			names, err := inst.Env.eval.scopeBefore(inst, len(inst.Instructions))
 			if err != nil {
 				return err
 			}

@@ -68,8 +68,8 @@ func (p *planner) copyOf(in *syntax.Instruction, c *call) (*Copy, error) {
 	if !slices.ContainsFunc(words, func(word string) bool { return strings.Contains(word, "$") }) {
 		return nil, nil
 	}
-	bound := boundNames{c: c, escape: string(p.file.Escape)}
-	lex := shell.NewLex(p.file.Escape)
+	bound := boundNames{c: c, escape: string(in.File().Escape)}
+	lex := shell.NewLex(in.File().Escape)
 	lex.RawQuotes, lex.RawEscapes, lex.SkipUnsetEnv = true, true, true
 	out := &Copy{JSON: in.Node.Attributes["json"]}
 	changed := false

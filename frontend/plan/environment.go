@@ -141,6 +141,7 @@ type derivation struct {
 // use.
 type evaluator struct {
 	file  *syntax.File
+	in    *dockerfile
 	build ocispecs.Platform
 	lex   *shell.Lex
 	// inputs are the names on which the global ARGs depend.

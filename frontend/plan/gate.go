@@ -40,13 +40,20 @@ func (p *planner) gate(inst *Instance, ref *syntax.Reference) ([]Edge, error) {
 		at.reference = called
 		return p.callEdges(inst, at.in, at, names)
 	}
-	list := p.stages(name)
-	if len(list) == 0 {
-		return nil, at.error(ref.TargetSpan, p.suggestStage(fmt.Errorf("%q is not a stage of this file: a gate is a stage", name), name))
+	t, err := p.find(at, inst.Env, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case t == nil:
+		return nil, at.error(ref.TargetSpan, suggestStage(fileOf(inst.Env), fmt.Errorf("%q is not a stage of this file: a gate is a stage", name), name))
+	case t.via != nil:
+		called := *ref
+		called.Target = name
+		return p.callEdges(inst, at.in, place{in: at.in, reference: &called}, names)
 	}
-	stage, err := p.pick(name, list, inst.Env)
+	stage, err := p.pick(name, t.stages, inst.Env)
 	if err == nil && stage == nil { // a named context stands for it
-		stage = list[0]
+		stage = t.stages[0]
 	}
 	if err != nil {
 		return nil, at.error(ref.TargetSpan, err)

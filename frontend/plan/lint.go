@@ -29,7 +29,7 @@ var (
 // lint warns of stages and gates that do nothing. A stage with a description is
 // one that users ask for by name.
 func (p *planner) lint() {
-	used := map[*syntax.Stage]bool{p.out.Root.Stage: true, p.file.Stages[len(p.file.Stages)-1]: true}
+	used := map[*syntax.Stage]bool{p.out.Root.Stage: true, p.main.Stages[len(p.main.Stages)-1]: true}
 	gates := false
 	for _, inst := range p.out.Instances {
 		for e := range inst.All() {
@@ -48,19 +48,19 @@ func (p *planner) lint() {
 		from := inst.Stage.From
 		unused := !used[inst.Stage] && from.Stage().DocComment == ""
 		if unused {
-			p.warn(RuleUnusedStage, from.Location(), "stage %s is skipped: nothing uses it and no gate names it (--after=%s makes it a gate, a comment above its FROM that starts with its name makes it a target)", inst.Stage, inst.Stage)
+			p.warn(RuleUnusedStage, from, from.Location(), "stage %s is skipped: nothing uses it and no gate names it (--after=%s makes it a gate, a comment above its FROM that starts with its name makes it a target)", inst.Stage, inst.Stage)
 		}
 		for ref, e := range inst.Gates() {
 			switch {
 			case unused:
-				p.warn(RuleGateNeverRuns, from.Ranges(ref.Span), "gate %s never runs: nothing uses %s, which asks for it", ref.Text, inst.Stage)
+				p.warn(RuleGateNeverRuns, from, from.Ranges(ref.Span), "gate %s never runs: nothing uses %s, which asks for it", ref.Text, inst.Stage)
 			case e.To.Empty():
-				p.warn(RuleGateNeverRuns, from.Ranges(ref.Span), "gate %s has nothing to run", ref.Text)
+				p.warn(RuleGateNeverRuns, from, from.Ranges(ref.Span), "gate %s has nothing to run", ref.Text)
 			}
 		}
 	}
 }
 
-func (p *planner) warn(rule *syntax.Rule, at []parser.Range, format string, args ...any) {
-	p.out.Warnings = append(p.out.Warnings, syntax.Warning{Rule: rule, Message: fmt.Sprintf(format, args...), Location: at})
+func (p *planner) warn(rule *syntax.Rule, in *syntax.Instruction, at []parser.Range, format string, args ...any) {
+	p.out.Warnings = append(p.out.Warnings, syntax.Warning{Rule: rule, Message: fmt.Sprintf(format, args...), File: in.File(), Location: at})
 }

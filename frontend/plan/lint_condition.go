@@ -7,9 +7,9 @@ import (
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/util/suggest"
 
+	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -38,44 +38,47 @@ var (
 )
 
 // lintConditions warns of conditions that cannot mean what they say.
-func (p *planner) lintConditions() {
+func (p *planner) lintConditions(f *module.File) {
 	var known []string // the names that have values somewhere, found when needed
-	for _, in := range p.instructions() {
+	for _, in := range instructionsWithImports(f.File) {
 		if in.If == nil {
 			continue
 		}
 		if len(in.If.Names) == 0 {
-			p.warn(RuleConstantCondition, in.Ranges(in.If.Span(0, len(in.If.Text))), "the condition %s looks at no name", in.If.Text)
+			p.warn(RuleConstantCondition, in, in.Ranges(in.If.Span(0, len(in.If.Text))), "the condition %s looks at no name", in.If.Text)
 		}
 		for _, name := range in.If.Names {
 			if known == nil {
-				known = p.staticNames()
+				known = staticNames(f.File)
 			}
 			if slices.Contains(known, name.Name) {
 				continue
 			}
 			err := fmt.Errorf("no ARG or ENV declares %s: it is always empty", name.Name)
-			p.warn(RuleUndeclaredName, in.Ranges(in.If.Span(name.Offset, name.Offset+len(name.Name))), "%s", suggest.WrapError(err, name.Name, known, true))
+			p.warn(RuleUndeclaredName, in, in.Ranges(in.If.Span(name.Offset, name.Offset+len(name.Name))), "%s", suggest.WrapError(err, name.Name, known, true))
 		}
 	}
 }
 
-// instructions returns all instructions of the file.
-func (p *planner) instructions() []*syntax.Instruction {
-	out := slices.Clip(p.file.Args)
-	for _, stage := range p.file.Stages {
+// instructionsWithImports returns all instructions of a file.
+func instructionsWithImports(f *syntax.File) []*syntax.Instruction {
+	out := slices.Clip(f.Args)
+	for _, im := range f.Imports {
+		out = append(out, im.In)
+	}
+	for _, stage := range f.Stages {
 		out = append(append(out, stage.From), stage.Instructions...)
 	}
 	return out
 }
 
 // staticNames returns the names that the file or every build declares.
-func (p *planner) staticNames() []string {
+func staticNames(f *syntax.File) []string {
 	out := []string{targetStage}
 	for _, name := range platformNames {
 		out = append(out, name, "BUILD"+name[len("TARGET"):])
 	}
-	for _, in := range p.instructions() {
+	for _, in := range instructionsWithImports(f) {
 		eachArg(in, func(arg instructions.KeyValuePairOptional) { out = append(out, arg.Key) })
 		if env, ok := in.Command.(*instructions.EnvCommand); ok {
 			for _, kv := range env.Env {
@@ -90,26 +93,26 @@ func (p *planner) staticNames() []string {
 // lintPlatforms plans every stage for each platform that the build asks for, and
 // warns of references to stages that are off there.
 func (p *planner) lintPlatforms() {
-	if !p.conditional {
+	if !p.main.conditional {
 		return
 	}
 	for _, platform := range p.requested() {
 		opt := p.opt
 		opt.TargetPlatform = &platform
-		q := newPlanner(p.file, opt)
-		for _, stage := range p.file.Stages {
+		q := newPlanner(p.ctx, p.main.File, opt)
+		for _, stage := range p.main.Stages {
 			env, err := q.rootEnvironment(stage.Name)
 			if err == nil {
 				q.tryStage(stage, env)
 			}
 		}
-		for _, stage := range p.file.Stages {
+		for _, stage := range p.main.Stages {
 			var (
 				off     *offError
-				located *parser.LocationError
+				located *syntax.Error
 			)
 			if err := q.failed[stage]; errors.As(err, &off) && errors.As(err, &located) {
-				p.warn(RuleStageOff, located.Locations[0], "for %s, %s", platforms.FormatAll(platform), off)
+				p.warn(RuleStageOff, stage.From, located.Sites[0].Ranges, "for %s, %s", platforms.FormatAll(platform), off)
 			}
 		}
 	}

@@ -19,10 +19,13 @@ func (i *Instance) nameOf(written []string) string {
 		}
 	}
 	if len(names) == 0 {
-		return i.Stage.String()
+		return i.stageName()
 	}
-	return reference(i.Stage.String(), names, i.Env.Bound)
+	return reference(i.stageName(), names, i.Env.Bound)
 }
+
+// stageName is the name of the stage as the main file knows it.
+func (i *Instance) stageName() string { return i.Env.File().Prefix + i.Stage.String() }
 
 // DependsOn reports whether the instance is another one under another value of a
 // binding.

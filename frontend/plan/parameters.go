@@ -24,11 +24,11 @@ type Parameter struct {
 	In *syntax.Instruction
 }
 
-// Parameters returns the ARGs of file on which inst depends: those of its own
-// stage, then global ones, then those of stages that it uses, in the order of
-// the file. ARGs that a call on the way binds, and those that every build has,
+// Parameters returns the ARGs on which inst depends: those of its own stage, then
+// global ones, then those of stages that it uses, in the order of the file, then
+// those of imported files. ARGs that a call on the way binds, and those that every build has,
 // are not among them.
-func Parameters(file *syntax.File, inst *Instance) []Parameter {
+func Parameters(inst *Instance) []Parameter {
 	var out []Parameter
 	add := func(p Parameter) {
 		i := slices.IndexFunc(out, func(other Parameter) bool { return other.Name == p.Name })
@@ -53,20 +53,32 @@ func Parameters(file *syntax.File, inst *Instance) []Parameter {
 		}
 	}
 	inst.parameters(inst, add)
-	for _, in := range file.Args {
-		eachArg(in, func(arg instructions.KeyValuePairOptional) {
-			if slices.Contains(inst.Reads, arg.Key) {
-				v, set := inst.Env.Global(arg.Key)
-				add(Parameter{arg.Key, arg.DocComment, arg.Value, v, set, in.Arg, in})
-			}
-		})
+	global := func(env *Environment) {
+		for _, in := range env.File().Args {
+			eachArg(in, func(arg instructions.KeyValuePairOptional) {
+				if slices.Contains(inst.Reads, arg.Key) && !env.Off(in) {
+					v, set := env.Global(arg.Key)
+					add(Parameter{arg.Key, arg.DocComment, arg.Value, v, set, in.Arg, in})
+				}
+			})
+		}
 	}
+	global(inst.Env)
 	below := map[*Instance]bool{inst: true}
 	var all []*Instance
 	inst.reach(below, &all)
 	slices.SortStableFunc(all, func(a, b *Instance) int { return a.Stage.Index - b.Stage.Index })
+	file := func(i *Instance) bool { return i.Env.File() == inst.Env.File() }
 	for _, used := range all {
-		used.parameters(inst, add)
+		if file(used) {
+			used.parameters(inst, add)
+		}
+	}
+	for _, used := range all {
+		if !file(used) {
+			used.parameters(inst, add)
+			global(used.Env)
+		}
 	}
 	return out
 }

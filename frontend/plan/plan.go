@@ -5,12 +5,13 @@
 package plan
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -42,11 +43,13 @@ type Options struct {
 	Request bool
 	// AllStages plans every stage, not only what the target needs.
 	AllStages bool
+	// Files are those of the build.
+	Files *module.Set
 }
 
 // Plan is the static graph of a build for one platform.
 type Plan struct {
-	File *syntax.File
+	File *module.File
 	// Root is the instance that the build exports.
 	Root *Instance
 	// Default is the stage of a build without a target; nil when all are off.
@@ -117,9 +120,9 @@ type Copy struct {
 	JSON  bool
 }
 
-// New plans the build of file. Errors are located (parser.LocationError).
-func New(file *syntax.File, opt Options) (*Plan, error) {
-	p := newPlanner(file, opt)
+// New plans the build of a file. Errors are located (syntax.Error).
+func New(ctx context.Context, main *module.File, opt Options) (*Plan, error) {
+	p := newPlanner(ctx, main, opt)
 	if err := p.plan(); err != nil {
 		return nil, err
 	}
@@ -138,6 +141,9 @@ func (p *planner) plan() error {
 			return err
 		}
 	}
+	if err := p.loadImports(env, map[*module.File]bool{}); err != nil {
+		return err
+	}
 	if ref != nil {
 		// to the rest of the file the bindings of a target are build args
 		if p.out.Root, err = p.callTarget(ref, env); err != nil {
@@ -145,7 +151,7 @@ func (p *planner) plan() error {
 		}
 		env = p.out.Root.Env
 	}
-	for _, stage := range p.file.Stages {
+	for _, stage := range p.main.Stages {
 		if p.plain(stage) || p.opt.AllStages {
 			p.tryStage(stage, env)
 		}
@@ -158,7 +164,7 @@ func (p *planner) plan() error {
 	if err := p.epoch(p.out.Root); err != nil {
 		return err
 	}
-	for _, stage := range p.file.Stages {
+	for _, stage := range p.main.Stages {
 		// a stage that some call completes need not stand on its own
 		err := p.failed[stage]
 		if p.opt.AllStages && IsOff(err) {
@@ -168,7 +174,9 @@ func (p *planner) plan() error {
 			return err
 		}
 	}
-	p.lintConditions()
+	for _, f := range p.loaded() {
+		p.lintConditions(f)
+	}
 	if p.opt.AllStages {
 		p.lint()
 		p.lintPlatforms()
@@ -198,7 +206,7 @@ func (p *planner) target() (*syntax.Reference, *syntax.Stage, *Environment, erro
 	if p.opt.Target == "" {
 		return p.lastStage()
 	}
-	ref, err := syntax.ParseReference(p.opt.Target, p.file.Escape)
+	ref, err := syntax.ParseReference(p.opt.Target, p.main.Escape)
 	if err != nil {
 		if span, mistake, ok := syntax.Place(err); ok {
 			return nil, nil, nil, place{target: p.opt.Target}.error(span, mistake)
@@ -209,25 +217,28 @@ func (p *planner) target() (*syntax.Reference, *syntax.Stage, *Environment, erro
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if len(p.stages(ref.Target)) == 0 {
-		return nil, nil, nil, p.suggestStage(fmt.Errorf("target stage %q could not be found", ref.Target), ref.Target)
-	}
-	if ref.Call {
+	t, err := p.find(place{reference: ref, target: p.opt.Target}, env, ref.Target)
+	switch {
+	case err != nil:
+		return nil, nil, nil, err
+	case t == nil:
+		return nil, nil, nil, suggestStage(p.main, fmt.Errorf("target stage %q could not be found", ref.Target), ref.Target)
+	case ref.Call || t.via != nil:
 		return ref, nil, env, nil
 	}
-	stage, err := p.pick(ref.Target, p.stages(ref.Target), env)
+	stage, err := p.pick(ref.Target, t.stages, env)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("target %q: %w", p.opt.Target, err)
 	}
 	if stage == nil { // a named context stands for it
-		stage = p.stages(ref.Target)[0]
+		stage = t.stages[0]
 	}
 	return nil, stage, env, nil
 }
 
 // lastStage returns the last stage that is on.
 func (p *planner) lastStage() (*syntax.Reference, *syntax.Stage, *Environment, error) {
-	for _, stage := range slices.Backward(p.file.Stages) {
+	for _, stage := range slices.Backward(p.main.Stages) {
 		env, err := p.rootEnvironment(stage.Name)
 		if err != nil {
 			return nil, nil, nil, err
@@ -241,18 +252,22 @@ func (p *planner) lastStage() (*syntax.Reference, *syntax.Stage, *Environment, e
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	last := p.file.Stages[len(p.file.Stages)-1]
+	last := p.main.Stages[len(p.main.Stages)-1]
 	return nil, nil, nil, last.From.Locate(fmt.Errorf("every stage is off, so there is nothing to build: %s", describe(last, env)))
 }
 
 // callTarget plans a target that is a call.
 func (p *planner) callTarget(ref *syntax.Reference, env *Environment) (*Instance, error) {
 	at := place{reference: ref, target: p.opt.Target}
-	calls, err := p.calls(at, env, newScope(env))
+	t, err := p.find(at, env, ref.Target)
 	if err != nil {
 		return nil, err
 	}
-	inst, _, err := p.call(at, calls[0])
+	calls, err := p.calls(at, t, newScope(env))
+	if err != nil {
+		return nil, err
+	}
+	inst, _, err := p.call(at, t, calls[0])
 	return inst, err
 }
 
@@ -282,13 +297,13 @@ func (at place) chain(err error, call string) error {
 		return fmt.Errorf("%w\nin %s, the target", err, call)
 	}
 	err = fmt.Errorf("%w\nin %s, called on line %d", err, call, at.in.Ranges(at.reference.Span)[0].Start.Line)
-	return parser.WithLocation(err, at.in.Ranges(at.reference.Span))
+	return syntax.WithSite(err, at.in.File(), at.in.Ranges(at.reference.Span))
 }
 
-// Key is equal for instances of plans of one file that are the same build,
+// Key is equal for instances of plans of one set of files that are the same build,
 // whatever platform the plans are for.
 func (i *Instance) Key() string {
-	return fmt.Sprintf("%d %q %q", i.Stage.Index, i.Reads, i.Env.signature(i.Reads))
+	return fmt.Sprintf("%p %q %q", i.Stage, i.Reads, i.Env.signature(i.Reads))
 }
 
 // Platform returns what the instance runs on: the platform of the image that

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sort"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 
+	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -21,19 +23,15 @@ const (
 
 // planner builds a Plan.
 type planner struct {
-	file *syntax.File
+	ctx  context.Context // of the build, to read files that are imported
+	main *dockerfile
 	opt  Options
 	out  *Plan
-	eval *evaluator
 
-	// named are the stages by name, in the order of the file.
-	named map[string][]*syntax.Stage
-	// declared are the names of all ARGs of the file.
-	declared map[string]struct{}
-	// conditional is set when a FROM has a condition.
-	conditional bool
-	// wide are those of them that every stage depends on.
-	wide []string
+	files     map[*module.File]*dockerfile
+	crossings map[crossingKey]passedCrossing
+	// unpinned are the imports that were warned of.
+	unpinned map[*syntax.Import]bool
 	// failed are the stages that cannot stand on their own.
 	failed map[*syntax.Stage]error
 	// isPlain says of each stage whether all that it reaches is plain.
@@ -58,40 +56,31 @@ type frame struct {
 	reads map[string]struct{}
 }
 
-func newPlanner(file *syntax.File, opt Options) *planner {
+func newPlanner(ctx context.Context, main *module.File, opt Options) *planner {
 	p := &planner{
-		file:     file,
-		opt:      opt,
-		out:      &Plan{File: file, Epochs: map[*Instance]*Instance{}},
-		eval:     newEvaluator(file, opt.BuildPlatform),
-		named:    map[string][]*syntax.Stage{},
-		declared: map[string]struct{}{},
-		failed:   map[*syntax.Stage]error{},
-		isPlain:  map[*syntax.Stage]bool{},
-		known:    map[*syntax.Stage][]*instanceGroup{},
+		ctx:       ctx,
+		opt:       opt,
+		out:       &Plan{File: main, Epochs: map[*Instance]*Instance{}},
+		files:     map[*module.File]*dockerfile{},
+		crossings: map[crossingKey]passedCrossing{},
+		unpinned:  map[*syntax.Import]bool{},
+		failed:    map[*syntax.Stage]error{},
+		isPlain:   map[*syntax.Stage]bool{},
+		known:     map[*syntax.Stage][]*instanceGroup{},
 	}
-	for _, stage := range file.Stages {
-		p.conditional = p.conditional || stage.From.If != nil
-		if stage.Name != "" {
-			p.named[stage.Name] = append(p.named[stage.Name], stage)
-		}
-	}
-	for _, list := range append([][]*syntax.Instruction{file.Args}, instructionsOf(file)...) {
-		for _, name := range declaredArgs(list) {
-			p.declared[name] = struct{}{}
-			if BuildWide(name) && !slices.Contains(p.wide, name) {
-				p.wide = append(p.wide, name)
-			}
-		}
-	}
+	p.main = p.of(main)
 	return p
 }
 
-func instructionsOf(file *syntax.File) [][]*syntax.Instruction {
-	out := make([][]*syntax.Instruction, 0, len(file.Stages))
-	for _, stage := range file.Stages {
-		out = append(out, stage.Instructions)
+// loaded returns the files of the plan, the main one first.
+func (p *planner) loaded() []*module.File {
+	out := []*module.File{p.main.File}
+	for f := range p.files {
+		if f != p.main.File {
+			out = append(out, f)
+		}
 	}
+	slices.SortFunc(out[1:], func(a, b *module.File) int { return strings.Compare(a.String(), b.String()) })
 	return out
 }
 
@@ -101,11 +90,8 @@ func (p *planner) rootEnvironment(target string) (*Environment, error) {
 	if p.opt.TargetPlatform != nil {
 		platform = *p.opt.TargetPlatform
 	}
-	return p.eval.newEnvironment(p.opt.BuildArgs, nil, platform, target)
+	return p.main.eval.newEnvironment(p.opt.BuildArgs, nil, platform, target)
 }
-
-// stages returns the stages of a name.
-func (p *planner) stages(name string) []*syntax.Stage { return p.named[strings.ToLower(name)] }
 
 // plain reports whether the stage and all it reaches has no extension.
 func (p *planner) plain(stage *syntax.Stage) bool {
@@ -117,10 +103,10 @@ func (p *planner) plain(stage *syntax.Stage) bool {
 	for _, in := range append([]*syntax.Instruction{stage.From}, stage.Instructions...) {
 		ok = ok && !in.Changed()
 		for _, ref := range in.References {
-			if _, ok := index(in, ref, ref.Target); ok && p.conditional {
+			if _, ok := index(in, ref, ref.Target); ok && p.main.conditional {
 				return false // a number counts the stages that are on
 			}
-			for _, to := range p.candidates(stage, in, ref, ref.Target) {
+			for _, to := range p.main.candidates(stage, in, ref, ref.Target) {
 				ok = ok && to.Index < stage.Index && p.plain(to)
 			}
 		}
@@ -138,18 +124,18 @@ func copies(in *syntax.Instruction) bool {
 // candidates returns the stages that a reference which is no call may name, the
 // one that it does name last, as in a Dockerfile: FROM sees the stages above,
 // under their exact names; COPY takes an index too; none for an image or context.
-func (p *planner) candidates(stage *syntax.Stage, in *syntax.Instruction, ref *syntax.Reference, name string) []*syntax.Stage {
+func (d *dockerfile) candidates(stage *syntax.Stage, in *syntax.Instruction, ref *syntax.Reference, name string) []*syntax.Stage {
 	if ref.Base {
-		list := p.named[name]
+		list := d.named[name]
 		return list[:sort.Search(len(list), func(i int) bool { return list[i].Index >= stage.Index })]
 	}
 	if n, ok := index(in, ref, name); ok {
-		if n >= 0 && n < len(p.file.Stages) {
-			return p.file.Stages[n : n+1]
+		if n >= 0 && n < len(d.Stages) {
+			return d.Stages[n : n+1]
 		}
 		return nil
 	}
-	return p.stages(name)
+	return d.stages(name)
 }
 
 // index returns the number that a reference of a COPY may be.
@@ -165,7 +151,7 @@ func index(in *syntax.Instruction, ref *syntax.Reference, name string) (int, boo
 // env; nil for an image or context. A stage that is off has no index.
 func (p *planner) plainTarget(at place, stage *syntax.Stage, name string, env *Environment) (*syntax.Stage, error) {
 	if n, ok := index(at.in, at.reference, name); ok && n >= 0 {
-		for _, other := range p.file.Stages {
+		for _, other := range fileOf(env).Stages {
 			on, err := p.on(other, env)
 			if err != nil {
 				return nil, err
@@ -179,7 +165,7 @@ func (p *planner) plainTarget(at place, stage *syntax.Stage, name string, env *E
 		}
 		return nil, nil
 	}
-	found, err := p.pick(name, p.candidates(stage, at.in, at.reference, name), env)
+	found, err := p.pick(name, fileOf(env).candidates(stage, at.in, at.reference, name), env)
 	if err != nil {
 		err = at.error(at.reference.TargetSpan, err)
 	}
@@ -259,12 +245,12 @@ func (p *planner) readAll(names []string) {
 
 // resolve finds what the references of inst stand for and notes what it reads.
 func (p *planner) resolve(inst *Instance) error {
-	if inst.Stage.Name != "" && p.opt.HasContext != nil && p.opt.HasContext(inst.Stage.Name, inst.Env.Platform) {
+	if inst.Stage.Name != "" && p.replaced(inst.Stage.Name, inst.Env) {
 		inst.Replaced, inst.Instructions = true, inst.Stage.Instructions
 		p.read(PlatformInput)
 		return nil
 	}
-	p.readAll(p.wide)
+	p.readAll(fileOf(inst.Env).wide)
 	if err := p.base(inst); err != nil {
 		return err
 	}

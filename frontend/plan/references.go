@@ -21,7 +21,7 @@ func (p *planner) base(inst *Instance) error {
 	var platform string
 	if expr := in.Stage().Platform; expr != "" {
 		seen := tracker{lookup: global}
-		text, err := p.eval.expand(expr, &seen)
+		text, err := inst.Env.eval.expand(expr, &seen)
 		if err != nil {
 			return in.Locate(err)
 		}
@@ -29,7 +29,7 @@ func (p *planner) base(inst *Instance) error {
 		p.readAll(seen.deps)
 	}
 	seen := tracker{lookup: global}
-	name, err := p.eval.expand(ref.Target, &seen)
+	name, err := inst.Env.eval.expand(ref.Target, &seen)
 	if err != nil {
 		return in.Locate(err)
 	}
@@ -40,7 +40,7 @@ func (p *planner) base(inst *Instance) error {
 	if strings.ContainsAny(name, " \t\r\n") && !strings.Contains(name, "(") {
 		return at.errorf(ref.TargetSpan, "the base %q holds a space", name)
 	}
-	called, err := p.expanded(at, ref, name)
+	called, err := p.called(at, inst.Env, ref, name)
 	if err != nil {
 		return err
 	}
@@ -75,6 +75,25 @@ func (p *planner) image(name string, env *Environment) Edge {
 	return Edge{Name: name, Platform: &env.Platform, Context: p.opt.HasContext != nil && p.opt.HasContext(name, env.Platform)}
 }
 
+// called returns the call that a reference is in the end: a call as written, or a
+// stage of another file, which is a sub-build of its own.
+func (p *planner) called(at place, env *Environment, ref *syntax.Reference, name string) (*syntax.Reference, error) {
+	called, err := p.expanded(at, ref, name)
+	if called != nil || err != nil || len(fileOf(env).stages(name)) > 0 {
+		return called, err
+	}
+	if _, ok := index(at.in, ref, name); ok {
+		return nil, nil
+	}
+	t, err := p.find(at, env, name)
+	if t == nil || err != nil {
+		return nil, err
+	}
+	foreign := *ref
+	foreign.Target = name
+	return &foreign, nil
+}
+
 // expanded returns the call that a reference is once its variables are
 // expanded; nil when it is a plain name.
 func (p *planner) expanded(at place, ref *syntax.Reference, name string) (*syntax.Reference, error) {
@@ -86,7 +105,11 @@ func (p *planner) expanded(at place, ref *syntax.Reference, name string) (*synta
 	if name == ref.Target || !strings.Contains(name, "(") {
 		return nil, nil
 	}
-	called, err := syntax.ParseReference(name, p.file.Escape)
+	escape := syntax.DefaultEscape
+	if at.in != nil {
+		escape = at.in.File().Escape
+	}
+	called, err := syntax.ParseReference(name, escape)
 	if err != nil {
 		return nil, at.errorf(ref.TargetSpan, "%s stands for %q: %w", ref.Target, name, err)
 	}
@@ -98,10 +121,11 @@ func (p *planner) expanded(at place, ref *syntax.Reference, name string) (*synta
 // baseCall resolves a FROM that is a call. A platform binds TARGETPLATFORM.
 func (p *planner) baseCall(inst *Instance, at place, ref *syntax.Reference, platform string) (Edge, error) {
 	at.reference = ref
-	if err := p.requireStage(at, ref); err != nil {
+	t, err := p.requireStage(at, inst.Env, ref)
+	if err != nil {
 		return Edge{}, err
 	}
-	calls, err := p.calls(at, inst.Env, newScope(inst.Env))
+	calls, err := p.calls(at, t, newScope(inst.Env))
 	if err != nil {
 		return Edge{}, err
 	}
@@ -118,7 +142,7 @@ func (p *planner) baseCall(inst *Instance, at place, ref *syntax.Reference, plat
 		c.platform = &parsed
 		c.bind(targetPlatform, platforms.FormatAll(parsed))
 	}
-	to, call, err := p.call(at, c)
+	to, call, err := p.call(at, t, c)
 	if err == nil {
 		err = p.epoch(to)
 	}
@@ -135,7 +159,7 @@ func (p *planner) edges(inst *Instance, n int, in *syntax.Instruction, ref *synt
 			return nil, at.errorf(ref.TargetSpan, "'from' of a cache mount doesn't support variable expansion, define alias stage instead")
 		}
 		var err error
-		if names, err = p.eval.scopeBefore(inst, n); err != nil {
+		if names, err = inst.Env.eval.scopeBefore(inst, n); err != nil {
 			return nil, err
 		}
 		if name, err = p.expand(at, names, ref.TargetSpan, ref.Target); err != nil {
@@ -145,7 +169,7 @@ func (p *planner) edges(inst *Instance, n int, in *syntax.Instruction, ref *synt
 			return nil, at.errorf(ref.TargetSpan, "%s is empty here: a stage, image or context is needed", ref.Target)
 		}
 	}
-	called, err := p.expanded(at, ref, name)
+	called, err := p.called(at, inst.Env, ref, name)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +197,8 @@ func (p *planner) edges(inst *Instance, n int, in *syntax.Instruction, ref *synt
 // callEdges resolves the calls of a COPY or a mount.
 func (p *planner) callEdges(inst *Instance, in *syntax.Instruction, at place, names *scope) ([]Edge, error) {
 	ref := at.reference
-	if err := p.requireStage(at, ref); err != nil {
+	t, err := p.requireStage(at, inst.Env, ref)
+	if err != nil {
 		return nil, err
 	}
 	if !copies(in) && !ref.After || in.OnBuild {
@@ -181,17 +206,20 @@ func (p *planner) callEdges(inst *Instance, in *syntax.Instruction, at place, na
 			return nil, err
 		}
 	}
-	calls, err := p.calls(at, inst.Env, names)
+	if names == nil {
+		names = newScope(inst.Env)
+	}
+	calls, err := p.calls(at, t, names)
 	if err != nil {
 		return nil, err
 	}
 	edges := make([]Edge, 0, len(calls))
 	for _, c := range calls {
-		to, call, err := p.call(at, c)
+		to, call, err := p.call(at, t, c)
 		if err != nil {
 			return nil, err
 		}
-		edge := Edge{To: to, Call: call, Sealed: !to.Replaced && c.needsOwnBuild()}
+		edge := Edge{To: to, Call: call, Sealed: !to.Replaced && (c.needsOwnBuild() || t.via != nil && t.via.separate)}
 		if edge.Sealed {
 			if err := p.epoch(to); err != nil {
 				return nil, err
@@ -207,15 +235,13 @@ func (p *planner) callEdges(inst *Instance, in *syntax.Instruction, at place, na
 	return edges, p.refuseCollisions(in, edges)
 }
 
-// requireStage refuses a call of what is no stage.
-func (p *planner) requireStage(at place, ref *syntax.Reference) error {
-	if strings.Contains(ref.Target, "#") {
-		return at.errorf(ref.TargetSpan, "stages of other files are not part of this release")
+// requireStage returns what a call names, and refuses what is no stage.
+func (p *planner) requireStage(at place, env *Environment, ref *syntax.Reference) (*target, error) {
+	t, err := p.find(at, env, ref.Target)
+	if t != nil || err != nil {
+		return t, err
 	}
-	if len(p.stages(ref.Target)) == 0 {
-		return at.error(ref.TargetSpan, p.suggestStage(fmt.Errorf("%q is not a stage of this file: only stages can be called", ref.Target), ref.Target))
-	}
-	return nil
+	return nil, at.error(ref.TargetSpan, suggestStage(fileOf(env), fmt.Errorf("%q is not a stage of this file: only stages can be called", ref.Target), ref.Target))
 }
 
 // epoch plans the stage that SOURCE_DATE_EPOCH names in the sealed sub-build of
@@ -228,7 +254,7 @@ func (p *planner) epoch(root *Instance) error {
 	if p.out.Epochs[root] != nil {
 		return nil
 	}
-	stage, err := p.pick(name, p.stages(name), root.Env)
+	stage, err := p.pick(name, fileOf(root.Env).stages(name), root.Env)
 	if stage == nil || err != nil {
 		return err
 	}
@@ -245,7 +271,7 @@ func (p *planner) expand(at place, names *scope, span syntax.Span, word string) 
 		return word, nil
 	}
 	seen := tracker{lookup: names.lookup}
-	text, err := p.eval.expand(word, &seen)
+	text, err := names.env.eval.expand(word, &seen)
 	if err != nil {
 		return "", at.error(span, unwrapped(err))
 	}

@@ -42,14 +42,17 @@ func (p *planner) refuseRecursion(at place, stage *syntax.Stage, written string)
 
 // declaredSomewhere refuses a binding of a name that no ARG of the file
 // declares.
-func (p *planner) declaredSomewhere(at place, ref *syntax.Reference, b syntax.Binding) error {
+func declaredSomewhere(file *dockerfile, at place, ref *syntax.Reference, b syntax.Binding) error {
 	if b.Name == targetPlatform {
 		return nil
 	}
-	if _, ok := p.declared[b.Name]; ok {
+	if _, ok := file.declared[b.Name]; ok {
 		return nil
 	}
-	names := slices.Collect(maps.Keys(p.declared))
+	if at.in != nil && at.in.File() != file.File.File || len(file.Imports) > 0 {
+		return nil // a stage of another file may declare it: requireDeclared knows
+	}
+	names := slices.Collect(maps.Keys(file.declared))
 	return at.error(b.NameSpan, suggestArg(fmt.Errorf("no ARG of the file declares %s, so %s cannot be called with it", b.Name, ref.Target), b.Name, names))
 }
 
@@ -62,7 +65,7 @@ func (p *planner) requireDeclared(at place, inst *Instance) error {
 			continue
 		}
 		if names == nil {
-			names = append([]string{targetPlatform}, declaredArgs(p.file.Args)...)
+			names = append([]string{targetPlatform}, declaredArgs(inst.Env.eval.file.Args)...)
 			names = append(names, inst.declared(map[*Instance]bool{})...)
 		}
 		if !slices.Contains(names, b.Name) {

@@ -9,9 +9,9 @@ import (
 )
 
 // suggestStage adds the stage that name may have been meant for, or all.
-func (p *planner) suggestStage(err error, name string) error {
+func suggestStage(file *dockerfile, err error, name string) error {
 	var names []string
-	for _, stage := range p.file.Stages {
+	for _, stage := range file.Stages {
 		if stage.Name != "" {
 			names = append(names, stage.Name)
 		}

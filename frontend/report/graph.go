@@ -122,7 +122,7 @@ func (b *builder) instance(inst *plan.Instance) int {
 		Stage:       inst.Stage.Name,
 		Bindings:    bindings(inst),
 		Description: from.Stage().DocComment,
-		File:        b.file,
+		File:        b.fileOf(inst),
 		Line:        from.StartLine,
 	}
 	if inst.Replaced {
@@ -180,4 +180,12 @@ func bindings(inst *plan.Instance) map[string]string {
 	out := maps.Clone(inst.Env.Bound)
 	maps.DeleteFunc(out, func(name, _ string) bool { return !inst.DependsOn(name) })
 	return out
+}
+
+// fileOf returns the name of the file in which the stage stands.
+func (b *builder) fileOf(inst *plan.Instance) string {
+	if f := inst.Env.File(); !f.Main {
+		return f.Name
+	}
+	return b.file
 }

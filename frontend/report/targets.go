@@ -62,7 +62,7 @@ func NewTargets(file *syntax.File, p *plan.Plan) *Targets {
 		st, refs := stage.From.Stage(), stage.From.References
 		parameters := plan.StageParameters(stage)
 		if inst, ok := instances[stage]; ok {
-			parameters = plan.Parameters(file, inst)
+			parameters = plan.Parameters(inst)
 		}
 		out.Targets = append(out.Targets, Target{
 			Target: targets.Target{

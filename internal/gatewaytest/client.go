@@ -29,7 +29,8 @@ import (
 // Build describes a build as a client would ask for it.
 type Build struct {
 	// Files are the local directories by local name ("dockerfile",
-	// "context"), each a map of path to content.
+	// "context"), and other sources by identifier, each a map of path to
+	// content.
 	Files map[string]map[string]string
 	// Opts are the frontend options, as the daemon passes them on.
 	Opts map[string]string
@@ -125,15 +126,16 @@ func (c *Client) Solve(_ context.Context, req client.SolveRequest) (*client.Resu
 	c.mu.Unlock()
 	ref := &reference{client: c}
 	if req.Definition != nil {
-		ref.files = c.build.Files[localSource(req.Definition)]
+		ref.files = c.build.Files[sourceOf(req.Definition)]
 	}
 	res := client.NewResult()
 	res.SetRef(ref)
 	return res, nil
 }
 
-// localSource returns the name of the only source op of def when it is local.
-func localSource(def *pb.Definition) string {
+// sourceOf returns the first source op of def: the name of a local directory, or
+// the identifier of another source.
+func sourceOf(def *pb.Definition) string {
 	if len(def.Def) == 0 {
 		return ""
 	}
@@ -141,11 +143,7 @@ func localSource(def *pb.Definition) string {
 	if err := op.UnmarshalVT(def.Def[0]); err != nil {
 		return ""
 	}
-	name, ok := strings.CutPrefix(op.GetSource().GetIdentifier(), "local://")
-	if !ok {
-		return ""
-	}
-	return name
+	return strings.TrimPrefix(op.GetSource().GetIdentifier(), "local://")
 }
 
 // ResolveImageConfig gives every image that is not Missing a config which

@@ -48,8 +48,15 @@ func (r *reference) StatFile(_ context.Context, req client.StatRequest) (*fstype
 	return &fstypes.Stat{Path: path.Base(req.Path), Mode: 0o644, Size: int64(len(text))}, nil
 }
 
-func (r *reference) ReadDir(context.Context, client.ReadDirRequest) ([]*fstypes.Stat, error) {
-	return nil, r.client.count("ReadDir")
+func (r *reference) ReadDir(_ context.Context, req client.ReadDirRequest) ([]*fstypes.Stat, error) {
+	var out []*fstypes.Stat
+	dir := strings.TrimPrefix(path.Join(req.Path, req.IncludePattern), "/") + "/"
+	for name := range r.files {
+		if strings.HasPrefix(name, dir) {
+			out = []*fstypes.Stat{{Path: req.IncludePattern, Mode: uint32(os.ModeDir | 0o755)}}
+		}
+	}
+	return out, r.client.count("ReadDir")
 }
 
 func (r *reference) file(name string) (string, error) {

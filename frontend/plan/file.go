@@ -1,0 +1,71 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stagecraft-build/stagecraft/frontend/module"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+)
+
+// dockerfile is what a plan knows of one file.
+type dockerfile struct {
+	*module.File
+	eval *evaluator
+	// named are the stages by name, in the order of the file.
+	named map[string][]*syntax.Stage
+	// declared are the names of all ARGs of the file.
+	declared map[string]struct{}
+	// wide are those of them that every stage depends on.
+	wide []string
+	// conditional is set when a FROM has a condition.
+	conditional bool
+}
+
+func newDockerfile(f *module.File, build ocispecs.Platform) *dockerfile {
+	d := &dockerfile{File: f, named: map[string][]*syntax.Stage{}, declared: map[string]struct{}{}}
+	d.eval = newEvaluator(f.File, build)
+	d.eval.in = d
+	for _, stage := range f.Stages {
+		d.conditional = d.conditional || stage.From.If != nil
+		if stage.Name != "" {
+			d.named[stage.Name] = append(d.named[stage.Name], stage)
+		}
+	}
+	for _, list := range append([][]*syntax.Instruction{f.Args}, instructionsOf(f.File)...) {
+		for _, name := range declaredArgs(list) {
+			d.declared[name] = struct{}{}
+			if BuildWide(name) && !slices.Contains(d.wide, name) {
+				d.wide = append(d.wide, name)
+			}
+		}
+	}
+	return d
+}
+
+func instructionsOf(file *syntax.File) [][]*syntax.Instruction {
+	out := make([][]*syntax.Instruction, 0, len(file.Stages))
+	for _, stage := range file.Stages {
+		out = append(out, stage.Instructions)
+	}
+	return out
+}
+
+// stages returns the stages of a name.
+func (d *dockerfile) stages(name string) []*syntax.Stage { return d.named[strings.ToLower(name)] }
+
+// fileOf returns the file of an environment.
+func fileOf(env *Environment) *dockerfile { return env.eval.in }
+
+// File returns the file in which the sub-build stands.
+func (e *Environment) File() *module.File { return e.eval.in.File }
+
+// of returns what the plan knows of a file.
+func (p *planner) of(f *module.File) *dockerfile {
+	if p.files[f] == nil {
+		p.files[f] = newDockerfile(f, p.opt.BuildPlatform)
+	}
+	return p.files[f]
+}

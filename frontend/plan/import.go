@@ -1,0 +1,352 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/stagecraft-build/stagecraft/frontend/module"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+)
+
+// target is what the name of a call or a reference means.
+type target struct {
+	// env is the environment of the file in which the stages stand, before any
+	// binding.
+	env    *Environment
+	stages []*syntax.Stage
+	// name is how users see it.
+	name string
+	// via is how the file was reached; nil for that of the reference.
+	via *crossing
+}
+
+// crossing is the way from a file into another one.
+type crossing struct {
+	env *Environment
+	// library is set for another project's file: build args stay outside.
+	library bool
+	// passed are the names of --arg.
+	passed []string
+	// separate is set when the stages cannot stand in one text with those of
+	// the importing file.
+	separate bool
+}
+
+// flows reports whether an input has the value of the importing file.
+func (c *crossing) flows(input string) bool {
+	switch {
+	case c == nil:
+		return true
+	case slices.Contains(c.passed, input):
+		return false
+	}
+	return !c.library || flowsToLibrary(input)
+}
+
+// flowsToLibrary reports whether a library gets a build arg: those that every
+// build has.
+func flowsToLibrary(name string) bool {
+	return name == PlatformInput || Predefined(name) || BuildWide(name)
+}
+
+// find returns what a name means in the file of env: a stage of it, one of a file
+// that it imports (alias.stage), or one of a file that it names (./file#stage).
+// It returns nil for anything else.
+func (p *planner) find(at place, env *Environment, name string) (*target, error) {
+	file := fileOf(env)
+	if list := file.stages(name); len(list) > 0 {
+		return &target{env: env, stages: list, name: list[0].String()}, nil
+	}
+	alias, inner, ok := strings.Cut(name, ".")
+	if ok && !syntax.IsFile(name) {
+		im, err := p.importOf(env, alias)
+		if err != nil || im == nil || strings.ContainsAny(inner, "/:@") {
+			return nil, err // an image, maybe
+		}
+		via, err := p.enter(env, im)
+		if err != nil {
+			return nil, err
+		}
+		return p.stageOf(at, via, name, inner)
+	}
+	if !syntax.IsFile(name) {
+		return nil, nil
+	}
+	path, inner := name, ""
+	if i := strings.LastIndexByte(name, '#'); i >= 0 {
+		path, inner = name[:i], name[i+1:]
+		if inner == "" {
+			return nil, at.errorf(at.reference.TargetSpan, "the stage is missing behind #: write %s#stage, or %s for the last one", path, path)
+		}
+	}
+	f, err := p.opt.Files.Import(p.ctx, file.File, module.Request{Path: path})
+	if err != nil {
+		return nil, p.importError(at, err)
+	}
+	via, err := p.cross(env, f, nil)
+	if err != nil {
+		return nil, p.importError(at, err)
+	}
+	return p.stageOf(at, via, name, inner)
+}
+
+// stageOf returns the stage of an imported file; without a name the last one
+// that is on.
+func (p *planner) stageOf(at place, via *crossing, name, inner string) (*target, error) {
+	file := fileOf(via.env)
+	t := &target{env: via.env, name: name, via: via}
+	if inner != "" {
+		if t.stages = file.stages(inner); len(t.stages) == 0 {
+			return nil, at.error(at.reference.TargetSpan, suggestStage(file, fmt.Errorf("%s has no stage %q", file, inner), inner))
+		}
+		return t, nil
+	}
+	for _, stage := range slices.Backward(file.Stages) {
+		on, err := p.on(stage, via.env)
+		if err != nil {
+			return nil, err
+		}
+		if on {
+			t.stages = []*syntax.Stage{stage}
+			return t, nil
+		}
+	}
+	return nil, at.errorf(at.reference.TargetSpan, "every stage of %s is off", file)
+}
+
+// importOf returns the import of an alias, of several the one that is on; nil for
+// none.
+func (p *planner) importOf(env *Environment, alias string) (*syntax.Import, error) {
+	var found, off *syntax.Import
+	for _, im := range fileOf(env).Imports {
+		if im.Alias != strings.ToLower(alias) {
+			continue
+		}
+		on, deps, err := holds(im.In, newScope(env))
+		p.readAll(deps)
+		switch {
+		case err != nil:
+			return nil, err
+		case !on:
+			off = im
+		case found != nil:
+			return nil, im.In.Errorf(im.AliasSpan, "two imports %s are on at once: this one and that on line %d", alias, found.In.StartLine)
+		default:
+			found = im
+		}
+	}
+	if found == nil && off != nil {
+		return nil, off.In.Errorf(off.AliasSpan, "the import %s is used and off: its condition is %s", alias, off.In.If.Text)
+	}
+	return found, nil
+}
+
+// enter goes into an imported file.
+func (p *planner) enter(env *Environment, im *syntax.Import) (*crossing, error) {
+	req, err := p.request(env, im)
+	if err != nil {
+		return nil, err
+	}
+	f, err := p.opt.Files.Import(p.ctx, fileOf(env).File, req)
+	var c *crossing
+	if err == nil {
+		p.warnUnpinned(im, f)
+		c, err = p.cross(env, f, im)
+	}
+	if err == nil {
+		return c, nil
+	}
+	span := im.PathSpan
+	var mistake *module.Error
+	if errors.As(err, &mistake) && mistake.From {
+		span = im.FromSpan
+	}
+	return nil, p.importError(place{in: im.In, reference: &syntax.Reference{TargetSpan: span, Span: span}}, err)
+}
+
+// importError places a mistake in the words of an import; one in the file itself
+// has its place and gets that of the import too.
+func (p *planner) importError(at place, err error) error {
+	var mistake *module.Error
+	if errors.As(err, &mistake) {
+		return at.error(at.reference.TargetSpan, err)
+	}
+	var located *syntax.Error
+	if at.in == nil || errors.As(err, &located) && located.Sites[0].File == at.in.File() {
+		return err
+	}
+	ranges := at.in.Ranges(at.reference.TargetSpan)
+	err = fmt.Errorf("%w\nimported on line %d", err, ranges[0].Start.Line)
+	return syntax.WithSite(err, at.in.File(), ranges)
+}
+
+// request expands the words of an import with the names of the global part.
+func (p *planner) request(env *Environment, im *syntax.Import) (module.Request, error) {
+	at := place{in: im.In}
+	names := newScope(env)
+	req := module.Request{Alias: im.Alias, ShareContext: im.Context != ""}
+	var err error
+	if req.From, err = p.expand(at, names, im.FromSpan, im.From); err != nil {
+		return req, err
+	}
+	if req.Path, err = p.expand(at, names, im.PathSpan, im.Path); err != nil {
+		return req, err
+	}
+	switch {
+	case im.From != "" && req.From == "":
+		return req, im.In.Errorf(im.FromSpan, "%s is empty here: a source is needed", im.From)
+	case im.Path != "" && req.Path == "":
+		return req, im.In.Errorf(im.PathSpan, "%s is empty here: a file is needed", im.Path)
+	}
+	return req, nil
+}
+
+// crossingKey tells the ways into files apart.
+type crossingKey struct {
+	env *Environment
+	to  *module.File
+	im  *syntax.Import
+}
+
+// cross makes the environment of an imported file. One of the same project gets
+// all build args, a library only what every build has; both get what --arg
+// passes.
+func (p *planner) cross(env *Environment, f *module.File, im *syntax.Import) (*crossing, error) {
+	key := crossingKey{env, f, im}
+	if known, ok := p.crossings[key]; ok {
+		p.readAll(known.deps)
+		return known.crossing, nil
+	}
+	own, to := fileOf(env), p.of(f)
+	c := &crossing{library: f.Library(own.File), separate: f.BuildContext != own.BuildContext || f.Escape != own.Escape}
+	args, bound := maps.Clone(env.Args), maps.Clone(env.Bound)
+	if c.library {
+		drop := func(name, _ string) bool { return !flowsToLibrary(name) }
+		maps.DeleteFunc(args, drop)
+		maps.DeleteFunc(bound, drop)
+	}
+	if args == nil {
+		args = map[string]string{}
+	}
+	var deps []string
+	if im != nil {
+		for _, arg := range im.Args {
+			v, seen, err := p.passed(env, im, arg)
+			if err != nil {
+				return nil, err
+			}
+			deps = merge(deps, seen)
+			delete(bound, arg.Name)
+			delete(args, arg.Name)
+			if v.set {
+				args[arg.Name] = v.text
+			}
+			c.passed = append(c.passed, arg.Name)
+		}
+	}
+	var err error
+	c.env, err = to.eval.newEnvironment(args, bound, env.Platform, env.Stage)
+	if err == nil {
+		err = p.checkGlobals(c.env)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Concat(own.wide, to.wide) {
+		here, _ := env.Global(name)
+		there, _ := c.env.Global(name)
+		c.separate = c.separate || here != there
+	}
+	p.readAll(deps)
+	p.crossings[key] = passedCrossing{c, deps}
+	return c, nil
+}
+
+// passedCrossing is a crossing with what the values that it passes depend on.
+type passedCrossing struct {
+	*crossing
+	deps []string
+}
+
+// passed returns the value of an --arg: as written, or that which the name has in
+// the global part here.
+func (p *planner) passed(env *Environment, im *syntax.Import, arg syntax.ImportArg) (value, []string, error) {
+	names := newScope(env)
+	if arg.Value == nil {
+		v := names.lookup(arg.Name)
+		if !v.set && v.deps == nil {
+			if text, ok := env.Args[arg.Name]; ok {
+				return value{text, true, nil}, []string{arg.Name}, nil
+			}
+			err := fmt.Errorf("no ARG before the first FROM declares %s: write --arg=%s=value, or ARG %s above", arg.Name, arg.Name, arg.Name)
+			return v, nil, im.In.Error(arg.Span, suggestName(err, arg.Name, names))
+		}
+		return v, v.deps, nil
+	}
+	seen := tracker{lookup: names.lookup}
+	text, err := env.eval.expand(*arg.Value, &seen)
+	if err != nil {
+		return value{}, nil, im.In.Error(arg.Span, unwrapped(err))
+	}
+	return value{text, true, nil}, seen.deps, nil
+}
+
+// loadImports reads all that a file imports, and what that imports: a mistake
+// there is one of the build, used or not.
+func (p *planner) loadImports(env *Environment, seen map[*module.File]bool) error {
+	file := fileOf(env)
+	if seen[file.File] {
+		return nil
+	}
+	seen[file.File] = true
+	var (
+		imports []*syntax.Import
+		list    []module.Request
+	)
+	for _, im := range file.Imports {
+		on, _, err := holds(im.In, newScope(env))
+		if err != nil {
+			return err
+		}
+		if !on {
+			continue
+		}
+		req, err := p.request(env, im)
+		if err != nil {
+			return err
+		}
+		imports, list = append(imports, im), append(list, req)
+	}
+	if len(list) > 1 {
+		p.opt.Files.Prefetch(p.ctx, file.File, list)
+	}
+	for _, im := range imports {
+		via, err := p.enter(env, im)
+		if err != nil {
+			return err
+		}
+		if err := p.loadImports(via.env, seen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// warnUnpinned warns of an import that may be another one tomorrow.
+func (p *planner) warnUnpinned(im *syntax.Import, f *module.File) {
+	if im.From == "" || f.Source.Unpinned == "" || p.unpinned[im] {
+		return
+	}
+	p.unpinned[im] = true
+	p.warn(RuleUnpinnedImport, im.In, im.In.Ranges(im.FromSpan), "%s is not pinned: %s", f.Source.Name, f.Source.Unpinned)
+}
+
+// RuleUnpinnedImport warns of an import whose source may change.
+var RuleUnpinnedImport = &syntax.Rule{
+	Name:        "UnpinnedImport",
+	Description: "A library that no commit or digest pins may be another one in the next build",
+	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/unpinned-import.md",
+}
