@@ -140,6 +140,10 @@ type Request struct {
 	ShareContext bool
 }
 
+// ErrFetch is in the errors of a source that cannot be fetched, as opposed to a
+// file that it lacks.
+var ErrFetch = errors.New("failed to fetch")
+
 // Error is a mistake in one of the words of a request.
 type Error struct {
 	// From tells a mistake in the source from one in the path.
@@ -200,7 +204,7 @@ func (s *Set) load(ctx context.Context, importer, f *File) error {
 	}
 	data, err := s.fetch.Read(ctx, f.Source, f.Path)
 	if err != nil {
-		return &Error{err: err}
+		return &Error{From: errors.Is(err, ErrFetch), err: err}
 	}
 	f.depth = importer.depth + 1
 	f.File, err = s.parse(ctx, f, data, f.shown())

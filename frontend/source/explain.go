@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/gateway/client"
+
+	"github.com/stagecraft-build/stagecraft/frontend/module"
 )
 
 // missing says what is there where no file can be read.
@@ -26,7 +28,7 @@ func (s *Sources) missing(ctx context.Context, ref client.Reference, where, name
 	if errors.Is(err, os.ErrNotExist) || strings.Contains(err.Error(), "no such file") {
 		return fmt.Errorf("there is no file %s in %s", name, where)
 	}
-	return fmt.Errorf("failed to read %s: %w", name, err)
+	return opaque("failed to read "+name, err)
 }
 
 // explain says what to do when a source cannot be fetched.
@@ -49,5 +51,17 @@ func explain(where string, err error) error {
 	case holds("could not resolve host", "no such host", "network is unreachable", "connection refused", "i/o timeout", "failed to connect"):
 		advice = ": the builder does not reach it"
 	}
-	return fmt.Errorf("failed to fetch %s%s: %w", where, advice, err)
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%w %s%s: %s", module.ErrFetch, where, advice, err.Error())
+}
+
+// opaque adds text to an error of the gateway. Package grpcerrors drops what
+// wraps such an error, so the result is one of its own.
+func opaque(text string, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return errors.New(text + ": " + err.Error())
 }

@@ -117,7 +117,7 @@ const httpName = "context"
 // otherwise.
 func (s *Sources) openHTTP(ctx context.Context, url string) (_ llb.State, name string, err error) {
 	st, name, _ := dockerui.DetectHTTPContext(url)
-	ref, err := s.solve(ctx, *st)
+	ref, err := s.solve(ctx, *st, true)
 	if err != nil {
 		return llb.State{}, "", err
 	}

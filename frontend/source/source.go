@@ -175,7 +175,7 @@ func (s *Sources) load(ctx context.Context, t *tree, path string, f *file) error
 		if err != nil {
 			return err
 		}
-		ref, err := s.solve(ctx, st)
+		ref, err := s.solve(ctx, st, false)
 		if err != nil {
 			return explain(t.name, err)
 		}
@@ -208,7 +208,7 @@ func (s *Sources) readFrom(ctx context.Context, ref client.Reference, t *tree, s
 
 // reference fetches a source that is no directory of the client, once.
 func (s *Sources) reference(ctx context.Context, t *tree) (client.Reference, error) {
-	t.once.Do(func() { t.ref, t.err = s.solve(ctx, t.state) })
+	t.once.Do(func() { t.ref, t.err = s.solve(ctx, t.state, true) })
 	return t.ref, t.err
 }
 
@@ -216,12 +216,13 @@ func (s *Sources) constraints() []llb.ConstraintsOpt {
 	return []llb.ConstraintsOpt{llb.WithCaps(s.bc.BuildOpts().Caps)}
 }
 
-func (s *Sources) solve(ctx context.Context, st llb.State) (client.Reference, error) {
+// solve solves a state: at once, or when something of it is read.
+func (s *Sources) solve(ctx context.Context, st llb.State, atOnce bool) (client.Reference, error) {
 	def, err := st.Marshal(ctx, s.constraints()...)
 	if err != nil {
 		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
 	}
-	res, err := s.bc.GatewayClient().Solve(ctx, client.SolveRequest{Definition: def.ToPB(), CacheImports: s.bc.CacheImports})
+	res, err := s.bc.GatewayClient().Solve(ctx, client.SolveRequest{Definition: def.ToPB(), Evaluate: atOnce, CacheImports: s.bc.CacheImports})
 	if err != nil {
 		return nil, err
 	}
