@@ -62,6 +62,18 @@ func TestExamples(t *testing.T) {
 			writeFile(t, filepath.Join(broken, "broken_test.go"), []byte("package main\n\nimport \"testing\"\n\nfunc TestBroken(t *testing.T) { t.Error(\"broken\") }\n"))
 			buildx(t, broken).fails(t, "--- FAIL: TestBroken", "--after=test,vet")
 		},
+		"library/Dockerfile": func(t *testing.T, dir, _ string) {
+			stages, err := os.ReadFile(filepath.Join(dir, "stages/stages.Dockerfile"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, url, commit := repository(t, "-- stages.Dockerfile --\n"+string(stages))
+			img := buildImage(t, dir, "--build-arg=STAGES="+url+"#"+commit)
+			if got := img.run(t).ok(t).stdout; got != "<title>Example</title>\nWelcome.\n" {
+				t.Errorf("it prints %q", got)
+			}
+			buildx(t, dir).fails(t, "ARG STAGES is required")
+		},
 		"variants/Dockerfile": func(t *testing.T, dir, _ string) {
 			small := buildImage(t, dir)
 			if got := small.run(t, "you").ok(t).stdout; got != "Hello, you.\n" || len(small.tree(t)) != 1 {
@@ -95,6 +107,26 @@ func TestExamples(t *testing.T) {
 			check(t, dir, name)
 		})
 	}
+}
+
+// TestToolchainExample builds the services of examples/toolchain, each with its
+// own Dockerfile.
+func TestToolchainExample(t *testing.T) {
+	t.Parallel()
+	const dir = "../../examples/toolchain"
+	for _, service := range []string{"orders", "mail", "web"} {
+		t.Run(service, func(t *testing.T) {
+			t.Parallel()
+			img := buildImage(t, dir, "--file=services/"+service+"/Dockerfile")
+			if got := img.run(t).ok(t).stdout; got != service+" is ready\n" || len(img.tree(t)) != 1 {
+				t.Errorf("it prints %q and holds %v", got, img.tree(t))
+			}
+		})
+	}
+	t.Run("bake", func(t *testing.T) {
+		t.Parallel()
+		run(t, dir, "buildx", "bake", "--progress=plain", "--set=*.output=type=cacheonly").ok(t).prints(t, "#image(SERVICE=web)] after test")
+	})
 }
 
 var dockerfileBlock = regexp.MustCompile("(?s)```dockerfile\n(.*?)```")
