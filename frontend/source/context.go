@@ -29,13 +29,13 @@ func (s *Sources) Client(src *module.Source) (*dockerui.Client, error) {
 		if src.File != "" { // which is no tree of files
 			st = llb.Scratch()
 		}
-		t.client, t.err = dockerui.NewClient(&optsClient{Client: s.bc.GatewayClient(), opts: opts, context: &st})
-		if t.err == nil {
+		t.client, t.clientErr = dockerui.NewClient(&optsClient{Client: s.bc.GatewayClient(), opts: opts, context: &st})
+		if t.clientErr == nil {
 			t.client.LinterConfig = nil
 		}
 	})
-	if t.err != nil {
-		return nil, fmt.Errorf("failed to use %s as a build context: %w", src.Name, t.err)
+	if t.clientErr != nil {
+		return nil, fmt.Errorf("failed to use %s as a build context: %w", src.Name, t.clientErr)
 	}
 	return t.client, nil
 }

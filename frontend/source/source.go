@@ -53,6 +53,7 @@ type tree struct {
 
 	client     *dockerui.Client // with this source as its build context
 	clientOnce sync.Once
+	clientErr  error
 }
 
 // oneFileOf gives the LLB of one file of a client's directory.

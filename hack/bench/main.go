@@ -35,6 +35,7 @@ func bench() error {
 	}{
 		{"conversions", conversions},
 		{"planned-calls", plannedCalls},
+		{"imports", imports},
 		{"image-sizes", imageSizes},
 		{"process-start", processStart},
 		{"cached-builds", cachedBuilds},
