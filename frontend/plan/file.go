@@ -56,6 +56,12 @@ func instructionsOf(file *syntax.File) [][]*syntax.Instruction {
 // stages returns the stages of a name.
 func (d *dockerfile) stages(name string) []*syntax.Stage { return d.named[strings.ToLower(name)] }
 
+// imported reports whether a name starts with that of an import.
+func (d *dockerfile) imported(name string) bool {
+	alias, _, ok := strings.Cut(strings.ToLower(name), ".")
+	return ok && slices.ContainsFunc(d.Imports, func(im *syntax.Import) bool { return im.Alias == alias })
+}
+
 // fileOf returns the file of an environment.
 func fileOf(env *Environment) *dockerfile { return env.eval.in }
 

@@ -103,7 +103,7 @@ func (p *planner) plain(stage *syntax.Stage) bool {
 	for _, in := range append([]*syntax.Instruction{stage.From}, stage.Instructions...) {
 		ok = ok && !in.Changed()
 		for _, ref := range in.References {
-			if _, ok := index(in, ref, ref.Target); ok && p.main.conditional {
+			if _, ok := index(in, ref, ref.Target); ok && p.main.conditional || p.main.imported(ref.Target) {
 				return false // a number counts the stages that are on
 			}
 			for _, to := range p.main.candidates(stage, in, ref, ref.Target) {
