@@ -66,6 +66,9 @@ func (p *planner) find(at place, env *Environment, name string) (*target, error)
 		if err != nil || im == nil || strings.ContainsAny(inner, "/:@") {
 			return nil, err // an image, maybe
 		}
+		if inner == "" {
+			return nil, at.errorf(at.reference.TargetSpan, "the stage is missing behind %s", name)
+		}
 		via, err := p.enter(env, im)
 		if err != nil {
 			return nil, err
