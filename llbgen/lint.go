@@ -34,9 +34,8 @@ func lintConfig(ofBuild *linter.Config, data []byte) (linter.Config, error) {
 // lintConfigs returns the rules of all files of a plan.
 func (g *Generator) lintConfigs(p *plan.Plan) (map[*syntax.File]linter.Config, error) {
 	out := map[*syntax.File]linter.Config{nil: g.lint, p.File.File: g.lint}
-	for _, inst := range p.Instances {
-		f := inst.Env.File()
-		if _, ok := out[f.File]; ok {
+	for _, f := range p.Files() {
+		if f == p.File {
 			continue
 		}
 		config, err := lintConfig(g.buildLint, f.Data)

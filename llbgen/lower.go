@@ -119,7 +119,8 @@ func (l *lowerer) file() *module.File { return l.unit.root.Env.File() }
 func (u *unit) lintConfig(configs map[*syntax.File]linter.Config) linter.Config {
 	own := configs[u.root.Env.File().File]
 	for _, inst := range u.instances {
-		if config := configs[inst.Env.File().File]; lintDirective(config) != lintDirective(own) {
+		f := inst.Env.File()
+		if f != u.root.Env.File() && lintDirective(configs[f.File]) != lintDirective(own) {
 			own.SkipAll, own.SkipRules = false, nil
 		}
 	}

@@ -25,12 +25,12 @@ type names struct {
 // name below .invalid resolves (RFC 2606), should one ever be asked for.
 const sealedHost = "stagecraft.invalid/"
 
-// newNames takes a prefix that the file does not hold. It is short: what reads
+// newNames takes a prefix that no file holds. It is short: what reads
 // the text takes time for each letter.
 func newNames(p *plan.Plan) *names {
 	prefix := "s__"
-	for _, inst := range p.Instances {
-		for bytes.Contains(inst.Env.File().Data, []byte(prefix)) {
+	for _, f := range p.Files() {
+		for bytes.Contains(f.Data, []byte(prefix)) {
 			prefix = "s" + prefix
 		}
 	}

@@ -11,8 +11,11 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/builtin"
+	"github.com/expr-lang/expr/checker"
+	"github.com/expr-lang/expr/compiler"
+	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
@@ -84,7 +87,7 @@ func New(text string) (*Condition, error) {
 			c.Names = append(c.Names, Name{node.Value, c.offset(node.Location().From)})
 		}
 	}
-	c.program, err = expr.Compile(text, expr.Env(env), expr.Optimize(false), expr.Function(truthName, truth), expr.Patch(patcher{}))
+	c.program, err = compile(text, env)
 	if err != nil {
 		return nil, c.located(err)
 	}
@@ -94,6 +97,19 @@ func New(text string) (*Condition, error) {
 		return nil, c.errorAt(tree.Node.Location(), fmt.Sprintf("the expression gives a value of type %s: compare it with something", kind))
 	}
 	return c, nil
+}
+
+// compile does what expr.Compile does, without the optimizer, which a condition
+// does not need and the image need not hold.
+func compile(text string, env map[string]any) (*vm.Program, error) {
+	config := conf.New(env)
+	config.Functions[truthName] = &builtin.Function{Name: truthName, Func: truth}
+	config.Visitors = append(config.Visitors, patcher{})
+	tree, err := checker.ParseCheck(text, config)
+	if err != nil {
+		return nil, err
+	}
+	return compiler.Compile(tree, config)
 }
 
 // Eval evaluates the expression. lookup gives the value of a name, empty when it

@@ -64,6 +64,8 @@ type Plan struct {
 	// sub-build for which they do.
 	Epochs   map[*Instance]*Instance
 	Warnings []syntax.Warning
+
+	files []*module.File
 }
 
 // Instance is one stage built under one set of values.
@@ -120,6 +122,9 @@ type Copy struct {
 	JSON  bool
 }
 
+// Files returns the files whose stages the plan has, the main one first.
+func (p *Plan) Files() []*module.File { return p.files }
+
 // New plans the build of a file. Errors are located (syntax.Error).
 func New(ctx context.Context, main *module.File, opt Options) (*Plan, error) {
 	p := newPlanner(ctx, main, opt)
@@ -174,7 +179,8 @@ func (p *planner) plan() error {
 			return err
 		}
 	}
-	for _, f := range p.loaded() {
+	p.out.files = p.loaded()
+	for _, f := range p.out.files {
 		p.lintConditions(f)
 	}
 	if p.opt.AllStages {
