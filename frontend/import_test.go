@@ -65,7 +65,16 @@ func TestImportLimits(t *testing.T) {
 		many.Files["dockerfile"][fmt.Sprint(i)] = "FROM scratch AS x\n"
 	}
 	many.Files["dockerfile"]["Dockerfile"] = wide
-	for want, b := range map[string]gatewaytest.Build{"imports nest more than 32 deep": deep, "the build has more than 1000 files": many} {
+	files := gatewaytest.Dockerfile("IMPORT ./a AS a\nIMPORT ./b AS b\nFROM scratch\n")
+	for i := range 1200 {
+		name := []string{"a", "b"}[i%2]
+		files.Files["dockerfile"][name] = fmt.Sprintf("IMPORT ./%d AS f%d\n", i, i) + files.Files["dockerfile"][name]
+		files.Files["dockerfile"][fmt.Sprint(i)] = "FROM scratch AS x\n"
+	}
+	for _, name := range []string{"a", "b"} {
+		files.Files["dockerfile"][name] += "FROM scratch AS x\n"
+	}
+	for want, b := range map[string]gatewaytest.Build{"the build has more than 1000 files": files, "imports nest more than 32 deep": deep, "the file has more than 1000 imports": many} {
 		if _, err := frontend.Build(t.Context(), gatewaytest.New(b)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v instead of: %s", err, want)
 		}

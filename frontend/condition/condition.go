@@ -27,7 +27,7 @@ const (
 	// MaxValue is how many bytes a value has that an expression looks at.
 	MaxValue = 4096
 	// maxList is how many elements the lists of one evaluation have together.
-	maxList = 100_000
+	maxList = 10_000
 )
 
 // Condition is an expression that is true or false once its names have values.
@@ -145,6 +145,8 @@ func (c *Condition) located(err error) error {
 	switch {
 	case strings.Contains(message, "mismatched types string and"), strings.Contains(message, "mismatched types bool and string"):
 		message += `: names are strings, write "1", or int(NAME)`
+	case message == "memory budget exceeded":
+		message = fmt.Sprintf("the lists of the condition have more than %d elements", maxList)
 	case message == `unexpected token Operator("=")`:
 		message += ": write == to compare"
 	}

@@ -3,6 +3,7 @@ package condition
 import (
 	"fmt"
 	"reflect"
+	"regexp/syntax"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
@@ -12,14 +13,21 @@ import (
 // language: each value stands in the text once and each list is no longer than
 // what it is made of, so that an evaluation is bounded by the text.
 type reader struct {
-	names   []*ast.IdentifierNode
+	names []*ast.IdentifierNode
+	// steps is how large all patterns are.
+	steps   int
 	refused ast.Node
 	reason  string
 }
 
 // growing are the functions whose result may be larger than all their arguments
-// together, or another one tomorrow.
-const growing = " map reduce groupBy repeat replace join now "
+// together, that compare all elements with all, or whose result is another one
+// the next time.
+const growing = " map reduce groupBy repeat replace join toJSON toBase64 uniq now keys values toPairs "
+
+// maxSteps is how large the patterns of an expression are together, in
+// instructions of package regexp: each may take part in every letter of a value.
+const maxSteps = 2000
 
 // Visit implements ast.Visitor.
 func (r *reader) Visit(node *ast.Node) {
@@ -40,8 +48,8 @@ func (r *reader) Visit(node *ast.Node) {
 			r.refuse(n, fmt.Sprintf("%s is not for conditions, which ask and do not build text", n.Name))
 		}
 	case *ast.BinaryNode:
-		if _, literal := n.Right.(*ast.StringNode); n.Operator == "matches" && !literal {
-			r.refuse(n.Right, `the pattern of matches has to stand there in quotes: NAME matches "^v[0-9]+"`)
+		if n.Operator == "matches" {
+			r.pattern(n.Right)
 		}
 	case *ast.PredicateNode:
 		inner := &reader{}
@@ -50,6 +58,32 @@ func (r *reader) Visit(node *ast.Node) {
 			r.refuse(inner.refused, "a test of each element holds no other such test: split the condition")
 		}
 	}
+}
+
+// pattern checks the pattern of a matches.
+func (r *reader) pattern(node ast.Node) {
+	pattern, literal := node.(*ast.StringNode)
+	if !literal {
+		r.refuse(node, `the pattern of matches has to stand there in quotes: NAME matches "^v[0-9]+"`)
+		return
+	}
+	if r.steps += steps(pattern.Value); r.steps > maxSteps {
+		r.refuse(node, fmt.Sprintf("the patterns make %d steps together, the limit is %d: repeat less", r.steps, maxSteps))
+	}
+}
+
+// steps returns how large a pattern is; the compiler says what is wrong with one
+// that does not parse.
+func steps(pattern string) int {
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return 0
+	}
+	prog, err := syntax.Compile(re.Simplify())
+	if err != nil {
+		return 0
+	}
+	return len(prog.Inst)
 }
 
 func (r *reader) refuse(node ast.Node, reason string) {
@@ -151,7 +185,7 @@ func (w *weight) Visit(node *ast.Node) {
 		case n.Operator == "+":
 			w.sums++ // each copies those before it
 		case n.Operator == "matches" && pattern != nil:
-			w.nodes += 16 * len(pattern.Value)
+			w.nodes += 4 * steps(pattern.Value)
 		}
 	}
 }

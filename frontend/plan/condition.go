@@ -29,6 +29,37 @@ func (p *planner) on(stage *syntax.Stage, env *Environment) (bool, error) {
 	return on, err
 }
 
+// numbered are the stages that are on, which numbers count, with the inputs on
+// which that depends.
+type numbered struct {
+	stages []*syntax.Stage
+	deps   []string
+}
+
+// stagesOn returns the stages that are on in env.
+func (p *planner) stagesOn(env *Environment) ([]*syntax.Stage, error) {
+	file := fileOf(env)
+	if !file.conditional {
+		return file.Stages, nil
+	}
+	known, ok := p.numbered[env]
+	if !ok {
+		for _, stage := range file.Stages {
+			on, deps, err := holds(stage.From, newScope(env))
+			if err != nil {
+				return nil, err
+			}
+			if on {
+				known.stages = append(known.stages, stage)
+			}
+			known.deps = merge(known.deps, deps)
+		}
+		p.numbered[env] = known
+	}
+	p.readAll(known.deps)
+	return known.stages, nil
+}
+
 // pick returns the stage that a name means among the stages of that name: the
 // last one, of those with a condition the one that is on.
 func (p *planner) pick(name string, list []*syntax.Stage, env *Environment) (*syntax.Stage, error) {

@@ -350,8 +350,12 @@ func (t *tracker) Get(name string) (string, bool) {
 // Keys implements shell.EnvGetter; nothing here asks for them.
 func (t *tracker) Keys() []string { return nil }
 
-// merge returns the names of both lists, each once.
+// merge returns the names of both lists, each once. The shorter one goes into the
+// longer one: values of a chain of ARGs depend on all before them.
 func merge(a, b []string) []string {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
 	for _, name := range b {
 		if !slices.Contains(a, name) {
 			a = append(slices.Clip(a), name)

@@ -29,6 +29,7 @@ type planner struct {
 	out  *Plan
 
 	files     map[*module.File]*dockerfile
+	numbered  map[*Environment]numbered
 	crossings map[crossingKey]passedCrossing
 	// unpinned are the imports that were warned of.
 	unpinned map[*syntax.Import]bool
@@ -62,6 +63,7 @@ func newPlanner(ctx context.Context, main *module.File, opt Options) *planner {
 		opt:       opt,
 		out:       &Plan{File: main, Epochs: map[*Instance]*Instance{}},
 		files:     map[*module.File]*dockerfile{},
+		numbered:  map[*Environment]numbered{},
 		crossings: map[crossingKey]passedCrossing{},
 		unpinned:  map[*syntax.Import]bool{},
 		failed:    map[*syntax.Stage]error{},
@@ -151,19 +153,11 @@ func index(in *syntax.Instruction, ref *syntax.Reference, name string) (int, boo
 // env; nil for an image or context. A stage that is off has no index.
 func (p *planner) plainTarget(at place, stage *syntax.Stage, name string, env *Environment) (*syntax.Stage, error) {
 	if n, ok := index(at.in, at.reference, name); ok && n >= 0 {
-		for _, other := range fileOf(env).Stages {
-			on, err := p.on(other, env)
-			if err != nil {
-				return nil, err
-			}
-			if on {
-				n--
-			}
-			if n < 0 {
-				return other, nil
-			}
+		list, err := p.stagesOn(env)
+		if err != nil || n >= len(list) {
+			return nil, err
 		}
-		return nil, nil
+		return list[n], nil
 	}
 	found, err := p.pick(name, fileOf(env).candidates(stage, at.in, at.reference, name), env)
 	if err != nil {

@@ -56,6 +56,9 @@ func (f *File) addImport(line logicalLine, started bool) error {
 	if err == nil && started {
 		err = errorAt(0, in.keyword.End, "IMPORT stands before the first FROM")
 	}
+	if err == nil && len(f.Imports) == maxImports {
+		err = errorAt(0, in.keyword.End, "the file has more than %d imports", maxImports)
+	}
 	if err != nil {
 		return in.Locate(err)
 	}
@@ -67,6 +70,9 @@ func (f *File) addImport(line logicalLine, started bool) error {
 	f.Imports = append(f.Imports, im)
 	return nil
 }
+
+// maxImports is how many imports a file has: a build has no more files.
+const maxImports = 1000
 
 // importUsage is the form of the instruction.
 const importUsage = "write IMPORT ./path/to/file AS name"
