@@ -110,22 +110,43 @@ func New(ctx context.Context, bc *dockerui.Client, src *dockerui.Source, resolve
 }
 
 // mayCall reports whether a FROM of a file may become a call, or a stage of
-// another file, once its variables are expanded.
+// another file, once its variables are expanded. Only ARGs count that a FROM uses,
+// in the end: most files have an ARG for some path.
 func mayCall(file *syntax.File, buildArgs map[string]string) bool {
-	variable := slices.ContainsFunc(file.Stages, func(s *syntax.Stage) bool {
-		refs := s.From.References
-		return strings.Contains(refs[len(refs)-1].Target, "$")
-	})
-	if !variable {
-		return false
-	}
-	for _, in := range file.Args {
-		if _, value, ok := strings.Cut(in.Line, "="); strings.Contains(in.Line, "(") || ok && syntax.IsFile(strings.Trim(value, `"'`)) {
-			return true
+	used := map[string]bool{}
+	var use func(word string)
+	use = func(word string) {
+		for _, name := range syntax.Variables(word) {
+			if used[name] {
+				continue
+			}
+			used[name] = true
+			for _, in := range file.Args {
+				for _, word := range in.Words() {
+					if declared, value, _ := strings.Cut(word, "="); declared == name {
+						use(value)
+					}
+				}
+			}
 		}
 	}
-	for _, v := range buildArgs {
-		if strings.Contains(v, "(") || syntax.IsFile(v) {
+	for _, stage := range file.Stages {
+		refs := stage.From.References
+		use(refs[len(refs)-1].Target)
+	}
+	if len(used) == 0 {
+		return false
+	}
+	more := func(value string) bool { return strings.Contains(value, "(") || syntax.IsFile(value) }
+	for _, in := range file.Args {
+		for _, word := range in.Words() {
+			if name, value, _ := strings.Cut(word, "="); used[name] && more(strings.Trim(value, `"'`)) {
+				return true
+			}
+		}
+	}
+	for name, value := range buildArgs {
+		if used[name] && more(value) {
 			return true
 		}
 	}

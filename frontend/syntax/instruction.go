@@ -103,6 +103,15 @@ func (in *Instruction) extends(declared map[string]bool) bool {
 	})
 }
 
+// Variables returns the names of the variables in a word.
+func Variables(word string) []string {
+	var out []string
+	for _, match := range variables.FindAllStringSubmatch(word, -1) {
+		out = append(out, match[1])
+	}
+	return out
+}
+
 // variables finds the names of variables in a word.
 var variables = regexp.MustCompile(`\$\{?(\w+)`)
 
