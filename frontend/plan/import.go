@@ -247,6 +247,9 @@ func (p *planner) cross(env *Environment, f *module.File, im *syntax.Import) (*c
 			if v.set {
 				args[arg.Name] = v.text
 			}
+			if flowsToLibrary(arg.Name) {
+				return nil, im.In.Errorf(arg.Span, "%s reaches every file as the build has it: it cannot be passed", arg.Name)
+			}
 			c.passed = append(c.passed, arg.Name)
 		}
 	}

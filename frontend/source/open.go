@@ -69,6 +69,10 @@ func (s *Sources) open(ctx context.Context, from string) (*module.Source, error)
 		if t.state, err = s.openContext(ctx, from, input); err != nil {
 			return nil, explain(from, err)
 		}
+		if name, ok := strings.CutPrefix(input, "local:"); ok {
+			// a file is found whether or not the folder's .dockerignore lists it
+			t.local = []oneFileOf{s.folder(name)}
+		}
 	}
 	s.mu.Lock()
 	s.trees[src] = t
@@ -138,6 +142,18 @@ func isArchive(head []byte) bool {
 	}
 	_, err := tar.NewReader(bytes.NewReader(head)).Next()
 	return err == nil
+}
+
+// folder gives one file of a named context that is a folder of the client.
+func (s *Sources) folder(name string) oneFileOf {
+	opts := s.bc.BuildOpts()
+	session := opts.SessionID
+	if own, ok := opts.Opts["local-sessionid:"+name]; ok {
+		session = own
+	}
+	return func(_ context.Context, path string) (llb.State, error) {
+		return llb.Local(name, append(oneFile(name, path), llb.SessionID(session))...), nil
+	}
 }
 
 // openContext opens what BuildKit takes as a named context: one of the build, or

@@ -129,6 +129,8 @@ of the library
 func TestLibraries(t *testing.T) {
 	t.Parallel()
 	repo, url, commit := repository(t, library)
+	// what a folder ignores is no part of its context, and is imported all the same
+	ignoring := project(t, library+"-- .dockerignore --\n*.Dockerfile\ninner\n")
 	_, below, _ := repository(t, strings.ReplaceAll(library, "\n-- ", "\n-- lib/"))
 	archives := t.TempDir()
 	run(t, repo, "tar", "czf", filepath.Join(archives, "lib.tar.gz"), "stages.Dockerfile", "inner", "data").ok(t)
@@ -152,7 +154,7 @@ COPY --from=lib.show(GIVEN=bound) /out /bound
 		"git query":       {from: url + "?ref=v1&checksum=" + commit},
 		"HTTP archive":    {from: packed},
 		"image":           {from: "docker-image://" + imageName},
-		"named folder":    {"shared", []string{"--build-context=shared=" + repo}},
+		"named folder":    {"shared", []string{"--build-context=shared=" + ignoring}},
 		"named git":       {"shared", []string{"--build-context=shared=" + url + "#v1"}},
 		"named archive":   {"shared", []string{"--build-context=shared=" + packed}},
 		"named image":     {"shared", []string{"--build-context=shared=docker-image://" + imageName}},
