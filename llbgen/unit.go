@@ -51,8 +51,25 @@ func units(p *plan.Plan, platform *ocispecs.Platform) []*unit {
 			add(sealed, nil)
 		}
 	}
-	add(p.Root, p.Kept)
+	// a stage that is built FROM the root as an image cannot stand in its text
+	needs := map[*plan.Instance]bool{}
+	add(p.Root, slices.DeleteFunc(slices.Clone(p.Kept), func(inst *plan.Instance) bool { return needsSealed(inst, p.Root, needs) }))
 	return all
+}
+
+// needsSealed reports whether inst needs root as a build of its own. known are
+// the answers so far.
+func needsSealed(inst, root *plan.Instance, known map[*plan.Instance]bool) bool {
+	if answer, ok := known[inst]; ok {
+		return answer
+	}
+	known[inst] = false
+	for e := range inst.All() {
+		if e.To != nil && (e.Sealed && e.To == root || needsSealed(e.To, root, known)) {
+			known[inst] = true
+		}
+	}
+	return known[inst]
 }
 
 // collect finds the instances of the unit and returns the roots of other units

@@ -40,9 +40,11 @@ func (r *reader) Visit(node *ast.Node) {
 	case *ast.VariableDeclaratorNode:
 		r.refuse(n, "let is not for conditions")
 	case *ast.CallNode:
+		name := "method"
 		if callee, ok := n.Callee.(*ast.IdentifierNode); ok {
-			r.refuse(n, fmt.Sprintf("there is no function %s", callee.Value))
+			name = "function " + callee.Value
 		}
+		r.refuse(n, "there is no "+name+" for conditions")
 	case *ast.BuiltinNode:
 		if strings.Contains(growing, " "+n.Name+" ") {
 			r.refuse(n, fmt.Sprintf("%s is not for conditions, which ask and do not build text", n.Name))

@@ -215,6 +215,21 @@ func (p *planner) call(at place, t *target, c *call) (*Instance, string, error) 
 	return inst, written, p.requireDeclared(at, inst)
 }
 
+// meant returns the stage that a target means under the environment of its call.
+func (p *planner) meant(t *target, env *Environment) (*syntax.Stage, error) {
+	if !t.last {
+		return p.pick(t.name, t.stages, env)
+	}
+	list, err := p.stagesOn(env)
+	if err == nil && len(list) == 0 {
+		err = &offError{t.name, t.stages, env}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return list[len(list)-1], nil
+}
+
 // callee plans the stage of a call in its environment. Of what it reads, the
 // caller depends on what the call does not decide.
 func (p *planner) callee(at place, c *call, t *target, env *Environment, written string) (*Instance, error) {
@@ -230,7 +245,7 @@ func (p *planner) callee(at place, c *call, t *target, env *Environment, written
 			}
 		}
 	}()
-	stage, err := p.pick(t.name, t.stages, env)
+	stage, err := p.meant(t, env)
 	if err != nil {
 		return nil, at.error(at.reference.TargetSpan, err)
 	}

@@ -20,21 +20,25 @@ type dockerfile struct {
 	declared map[string]struct{}
 	// wide are those of them that every stage depends on.
 	wide []string
-	// conditional is set when a FROM has a condition.
-	conditional bool
+	// conditional is set when a FROM has a condition, foreign when stages may
+	// be those of other files.
+	conditional, foreign bool
 }
 
 func newDockerfile(f *module.File, build ocispecs.Platform) *dockerfile {
 	d := &dockerfile{File: f, named: map[string][]*syntax.Stage{}, declared: map[string]struct{}{}}
 	d.eval = newEvaluator(f.File, build)
 	d.eval.in = d
+	d.foreign = len(f.Imports) > 0
 	for _, stage := range f.Stages {
+		d.foreign = d.foreign || namesFile([]*syntax.Instruction{stage.From})
 		d.conditional = d.conditional || stage.From.If != nil
 		if stage.Name != "" {
 			d.named[stage.Name] = append(d.named[stage.Name], stage)
 		}
 	}
 	for _, list := range append([][]*syntax.Instruction{f.Args}, instructionsOf(f.File)...) {
+		d.foreign = d.foreign || namesFile(list)
 		for _, name := range declaredArgs(list) {
 			d.declared[name] = struct{}{}
 			if BuildWide(name) && !slices.Contains(d.wide, name) {
@@ -43,6 +47,13 @@ func newDockerfile(f *module.File, build ocispecs.Platform) *dockerfile {
 		}
 	}
 	return d
+}
+
+// namesFile reports whether instructions name a stage of another file.
+func namesFile(list []*syntax.Instruction) bool {
+	return slices.ContainsFunc(list, func(in *syntax.Instruction) bool {
+		return slices.ContainsFunc(in.References, func(ref *syntax.Reference) bool { return syntax.IsFile(ref.Target) })
+	})
 }
 
 func instructionsOf(file *syntax.File) [][]*syntax.Instruction {

@@ -21,6 +21,8 @@ type target struct {
 	name string
 	// via is how the file was reached; nil for that of the reference.
 	via *crossing
+	// last is set when the last of the stages that are on is meant.
+	last bool
 }
 
 // crossing is the way from a file into another one.
@@ -107,17 +109,8 @@ func (p *planner) stageOf(at place, via *crossing, name, inner string) (*target,
 		}
 		return t, nil
 	}
-	for _, stage := range slices.Backward(file.Stages) {
-		on, err := p.on(stage, via.env)
-		if err != nil {
-			return nil, err
-		}
-		if on {
-			t.stages = []*syntax.Stage{stage}
-			return t, nil
-		}
-	}
-	return nil, at.errorf(at.reference.TargetSpan, "every stage of %s is off", file)
+	t.stages, t.last = file.Stages, true
+	return t, nil
 }
 
 // importOf returns the import of an alias, of several the one that is on; nil for
@@ -254,10 +247,10 @@ func (p *planner) cross(env *Environment, f *module.File, im *syntax.Import) (*c
 		}
 	}
 	var err error
-	c.env, err = to.eval.newEnvironment(args, bound, env.Platform, env.Stage)
-	if err == nil {
-		err = p.checkGlobals(c.env)
+	if name := args[epoch]; len(own.stages(name)) > 0 {
+		delete(args, epoch) // a stage of the importing file, which the other one lacks
 	}
+	c.env, err = to.eval.newEnvironment(args, bound, env.Platform, env.Stage)
 	if err != nil {
 		return nil, err
 	}

@@ -112,7 +112,8 @@ func (p *planner) lintPlatforms() {
 				located *syntax.Error
 			)
 			if err := q.failed[stage]; errors.As(err, &off) && errors.As(err, &located) {
-				p.warn(RuleStageOff, stage.From, located.Sites[0].Ranges, "for %s, %s", platforms.FormatAll(platform), off)
+				site := located.Sites[0]
+				p.out.Warnings = append(p.out.Warnings, syntax.Warning{Rule: RuleStageOff, Message: fmt.Sprintf("for %s, %s", platforms.FormatAll(platform), off), File: site.File, Location: site.Ranges})
 			}
 		}
 	}

@@ -154,10 +154,14 @@ func (p *planner) plan() error {
 		if p.out.Root, err = p.callTarget(ref, env); err != nil {
 			return err
 		}
-		env = p.out.Root.Env
+		if p.out.Root.Env.File().Main {
+			env = p.out.Root.Env
+		}
 	}
+	// in the text of another file the stages of this one mean nothing
+	foreign := p.out.Root != nil && !p.out.Root.Env.File().Main
 	for _, stage := range p.main.Stages {
-		if p.plain(stage) || p.opt.AllStages {
+		if !foreign && (p.plain(stage) || p.opt.AllStages) {
 			p.tryStage(stage, env)
 		}
 	}
@@ -193,10 +197,14 @@ func (p *planner) plan() error {
 // tryStage plans a stage that the target may not need.
 func (p *planner) tryStage(stage *syntax.Stage, env *Environment) {
 	before := len(p.out.Instances)
-	if on, err := p.on(stage, env); err == nil && !on {
+	on, err := p.on(stage, env)
+	if err == nil && !on {
 		return
 	}
-	inst, err := p.instance(stage, env)
+	var inst *Instance
+	if err == nil {
+		inst, err = p.instance(stage, env)
+	}
 	if err != nil {
 		p.forget(before)
 		p.failed[stage] = err

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -65,6 +66,19 @@ func (p *planner) base(inst *Instance) error {
 		if parsed, err := platforms.Parse(platform); err == nil { // else the converter says so
 			parsed = platforms.Normalize(parsed)
 			inst.Base.Platform = &parsed
+		}
+	}
+	return nil
+}
+
+// refuseTriggers refuses a base in another file whose triggers name stages of that
+// file: they run here, where those are not.
+func refuseTriggers(at place, base *Instance) error {
+	for _, in := range base.Instructions {
+		for _, ref := range in.References {
+			if in.OnBuild && slices.ContainsFunc(base.Edges[ref], func(e Edge) bool { return e.To != nil }) {
+				return at.errorf(at.reference.Span, "%s has a trigger that names %s, a stage of its own file (line %d): it cannot run here", at.reference.Text, ref.Text, in.StartLine)
+			}
 		}
 	}
 	return nil
@@ -143,6 +157,9 @@ func (p *planner) baseCall(inst *Instance, at place, ref *syntax.Reference, plat
 		c.bind(targetPlatform, platforms.FormatAll(parsed))
 	}
 	to, call, err := p.call(at, t, c)
+	if err == nil && t.via != nil {
+		err = refuseTriggers(at, to)
+	}
 	if err == nil {
 		err = p.epoch(to)
 	}

@@ -49,7 +49,7 @@ func declaredSomewhere(file *dockerfile, at place, ref *syntax.Reference, b synt
 	if _, ok := file.declared[b.Name]; ok {
 		return nil
 	}
-	if at.in != nil && at.in.File() != file.File.File || len(file.Imports) > 0 {
+	if at.in != nil && at.in.File() != file.File.File || file.foreign {
 		return nil // a stage of another file may declare it: requireDeclared knows
 	}
 	names := slices.Collect(maps.Keys(file.declared))

@@ -63,5 +63,16 @@ func (c *optsClient) Inputs(ctx context.Context) (map[string]llb.State, error) {
 	if c.context == nil {
 		return c.Client.Inputs(ctx)
 	}
-	return map[string]llb.State{dockerui.DefaultLocalNameContext: *c.context}, nil
+	out := map[string]llb.State{}
+	caps := c.Client.BuildOpts().Caps
+	if caps.Supports(gwpb.CapFrontendInputs) == nil {
+		inputs, err := c.Client.Inputs(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("failed to get frontend inputs: %w", err)
+		}
+		maps.Copy(out, inputs)
+	}
+	delete(out, dockerui.DefaultLocalNameDockerfile)
+	out[dockerui.DefaultLocalNameContext] = *c.context
+	return out, nil
 }

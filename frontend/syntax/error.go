@@ -3,6 +3,7 @@ package syntax
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
@@ -34,9 +35,8 @@ func WithSite(err error, f *File, ranges []parser.Range) error {
 		return nil
 	}
 	var at *Error
-	if errors.As(err, &at) {
-		at.Sites = append(at.Sites, Site{f, ranges})
-		return err
+	if errors.As(err, &at) { // which other goroutines may look at
+		return &Error{err, append(slices.Clone(at.Sites), Site{f, ranges})}
 	}
 	return &Error{err, []Site{{f, ranges}}}
 }

@@ -75,7 +75,9 @@ func (m *mounts) find(in *Instruction, value logicalLine) ([]mount, error) {
 				return nil, in.file.errorAt(value.offset(at, false), value.offset(at+len(name), true), "%w", err)
 			}
 			found, ok = mount{line: in.StartLine}, true
-			found.spec.add(spec, value.offset(at, false))
+			for i := range len(spec) { // all of it stands at the name
+				found.spec.add(spec[i:i+1], value.offset(at, false))
+			}
 		}
 		if !ok {
 			return nil, in.file.errorAt(value.offset(at, false), value.offset(at+len(name), true), "%w", m.unknown(name))
@@ -133,6 +135,9 @@ func (f *File) ImportedMount(alias, name string) (string, error) {
 	}
 	spec := found.spec.text
 	for _, ref := range slices.Backward(refs) {
+		if im, _ := f.imports(ref.Target); im != nil || IsFile(ref.Target) || ref.Call {
+			return "", fmt.Errorf("MOUNT %s takes from %s, and only stages of its own file can be lent: name one there that is built FROM it", name, ref.Text)
+		}
 		stage := slices.ContainsFunc(f.Stages, func(stage *Stage) bool { return stage.Name == strings.ToLower(ref.Target) })
 		if stage {
 			spec = spec[:ref.TargetSpan.Start] + alias + "." + spec[ref.TargetSpan.Start:]
