@@ -8,13 +8,12 @@ import (
 	"fmt"
 
 	"github.com/moby/buildkit/client/llb"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/llbgen"
 )
 
@@ -57,17 +56,15 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	}
 
 	var gen *llbgen.Generator
-	sources := func(file *syntax.File) *llb.SourceMap {
+	sources := func(text *diagnostic.Text) *llb.SourceMap {
 		if gen != nil {
-			if sm := gen.SourceMap(file); sm != nil {
+			if sm := gen.SourceMap(text); sm != nil {
 				return sm
 			}
 		}
 		return src.SourceMap
 	}
-	warn := func(file *syntax.File, rule, description, url, msg string, ranges []parser.Range) {
-		warnIn(ctx, bc, src, sources(file), rule, description, url, msg, ranges)
-	}
+	warn := func(w *diagnostic.Diagnostic) { warnIn(ctx, bc, src, sources(w.Place.Text), w) }
 	gen, err = llbgen.New(ctx, bc, src, bc.GatewayClient(), warn, options)
 	if err != nil {
 		return nil, locate(err, sources)

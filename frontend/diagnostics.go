@@ -12,22 +12,18 @@ import (
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 
-	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 )
 
 // warnIn shows a lint warning of a file, that of sm, in the progress of the build.
 // A warning that cannot be shown does not fail the build.
-func warnIn(ctx context.Context, bc *dockerui.Client, src *dockerui.Source, sm *llb.SourceMap, rule, description, url, msg string, ranges []parser.Range) {
-	line := 0
-	if len(ranges) > 0 {
-		line = ranges[0].Start.Line
-	}
-	text := linter.LintFormatShort(rule, msg, line)
+func warnIn(ctx context.Context, bc *dockerui.Client, src *dockerui.Source, sm *llb.SourceMap, w *diagnostic.Diagnostic) {
+	text := linter.LintFormatShort(w.Rule.Name, w.Message, w.Place.Line())
 	opts := client.WarnOpts{
 		Level:  1,
-		Detail: [][]byte{[]byte(description)},
-		URL:    url,
-		Range:  pbRanges(ranges),
+		Detail: [][]byte{[]byte(w.Rule.Description)},
+		URL:    w.Rule.URL,
+		Range:  pbRanges(w.Place.Ranges),
 	}
 	if sm == src.SourceMap {
 		src.Warn(ctx, text, opts)
@@ -41,15 +37,15 @@ func warnIn(ctx context.Context, bc *dockerui.Client, src *dockerui.Source, sm *
 
 // locate attaches the source excerpts of a located error, so that the client
 // shows the lines at fault. sources gives the files.
-func locate(err error, sources func(*syntax.File) *llb.SourceMap) error {
+func locate(err error, sources func(*diagnostic.Text) *llb.SourceMap) error {
 	var (
-		at      *syntax.Error
+		at      *diagnostic.Diagnostic
 		located *parser.LocationError
 	)
 	switch {
 	case errors.As(err, &at):
-		for _, site := range at.Sites {
-			err = withSource(err, sources(site.File), site.Ranges)
+		for _, place := range at.Places() {
+			err = withSource(err, sources(place.Text), place.Ranges)
 		}
 	case errors.As(err, &located):
 		for _, ranges := range located.Locations {

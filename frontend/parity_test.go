@@ -14,6 +14,7 @@ import (
 	"github.com/moby/buildkit/frontend/gateway/client"
 
 	"github.com/stagecraft-build/stagecraft/frontend"
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 	"github.com/stagecraft-build/stagecraft/internal/dockerfilegen"
 	"github.com/stagecraft-build/stagecraft/internal/gatewaytest"
@@ -114,7 +115,7 @@ func FuzzParityText(f *testing.F) {
 			opts = platformSets["two platforms"]
 		}
 		b := gatewaytest.Dockerfile(text, opts...)
-		if file, _ := syntax.Parse([]byte(text), syntax.Options{}); !file.Extended && len(file.Warnings) == 0 && !callInArg.MatchString(text) {
+		if file, _ := syntax.Parse(&diagnostic.Text{Data: []byte(text)}, syntax.Options{}); !file.Extended && len(file.Warnings) == 0 && !callInArg.MatchString(text) {
 			requireParity(t, b)
 			return
 		}

@@ -15,18 +15,18 @@ import (
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/source"
-	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
 // build converts the units of one plan. A unit that another one is built FROM
 // is converted when upstream's converter asks for its image config.
 type build struct {
 	opt  dockerfile2llb.ConvertOpt
-	lint map[*syntax.File]linter.Config
+	lint map[*diagnostic.Text]linter.Config
 	// sourceMap shows a file in errors; nil for the main one.
-	sourceMap func(*syntax.File) *llb.SourceMap
+	sourceMap func(*diagnostic.Text) *llb.SourceMap
 	sources   *source.Sources
 	names     *names
 	units     map[string]*pending // by the image that stands for the unit
@@ -34,7 +34,7 @@ type build struct {
 	main      *pending // the first one
 	seen      warnings
 	// asked says where a gate is asked for.
-	asked map[*plan.Instance][]syntax.Site
+	asked map[*plan.Instance][]diagnostic.Place
 }
 
 // pending is a unit, or a named context for a platform other than that of the
@@ -59,7 +59,7 @@ func (g *Generator) newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, warn W
 	if err != nil {
 		return nil, err
 	}
-	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, sources: g.sources, names: newNames(p), units: map[string]*pending{}, asked: map[*plan.Instance][]syntax.Site{}}
+	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, sources: g.sources, names: newNames(p), units: map[string]*pending{}, asked: map[*plan.Instance][]diagnostic.Place{}}
 	b.seen.warn = warn
 	for _, u := range units(p, opt.TargetPlatform) {
 		if u.client, err = g.sources.Client(u.root.Env.File().BuildContext); err != nil {
@@ -73,7 +73,7 @@ func (g *Generator) newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, warn W
 		b.units[b.names.image(u.root)] = unit
 		for _, inst := range u.instances {
 			for ref, e := range inst.Gates() {
-				b.asked[e.To] = append(b.asked[e.To], syntax.Site{File: inst.Stage.From.File(), Ranges: inst.Stage.From.Ranges(ref.Span)})
+				b.asked[e.To] = append(b.asked[e.To], inst.Stage.From.Place(ref.Span))
 			}
 		}
 		for token, context := range u.lowered.contexts {

@@ -11,7 +11,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 )
 
 // showTriggers puts the triggers of the unit's root as they stand in the file
@@ -85,25 +85,25 @@ func (b *build) describe(u *unit, def *llb.Definition) {
 		// instances of one stage come from the same lines
 		list.Locations = slices.CompactFunc(locations, func(a, b *pb.Location) bool { return len(a.Ranges) > 0 && a.EqualVT(b) })
 		for _, site := range asked {
-			list.Locations = append(list.Locations, &pb.Location{SourceIndex: index(site.File), Ranges: rangesPB(site.Ranges)})
+			list.Locations = append(list.Locations, &pb.Location{SourceIndex: index(site.Text), Ranges: rangesPB(site.Ranges)})
 		}
 	}
 }
 
 // indexIn numbers the files of the build among those of a source, which starts
 // with the main file; one that is not there is added.
-func (b *build) indexIn(source *pb.Source) func(*syntax.File) int32 {
-	known := map[*syntax.File]int32{}
-	return func(file *syntax.File) int32 {
-		if i, ok := known[file]; ok {
+func (b *build) indexIn(source *pb.Source) func(*diagnostic.Text) int32 {
+	known := map[*diagnostic.Text]int32{}
+	return func(text *diagnostic.Text) int32 {
+		if i, ok := known[text]; ok {
 			return i
 		}
 		i := int32(0)
-		if sm := b.sourceMap(file); sm != nil {
+		if sm := b.sourceMap(text); sm != nil {
 			i = int32(len(source.Infos))
 			source.Infos = append(source.Infos, &pb.SourceInfo{Data: sm.Data, Filename: sm.Filename, Language: sm.Language, Definition: sm.Definition.ToPB()})
 		}
-		known[file] = i
+		known[text] = i
 		return i
 	}
 }

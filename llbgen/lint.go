@@ -13,8 +13,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/subrequests/lint"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
-	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
 // lintConfig returns which rules hold for a file: the build says it, or the file's
@@ -32,8 +32,8 @@ func lintConfig(ofBuild *linter.Config, data []byte) (linter.Config, error) {
 }
 
 // lintConfigs returns the rules of all files of a plan.
-func (g *Generator) lintConfigs(p *plan.Plan) (map[*syntax.File]linter.Config, error) {
-	out := map[*syntax.File]linter.Config{nil: g.lint, p.File.File: g.lint}
+func (g *Generator) lintConfigs(p *plan.Plan) (map[*diagnostic.Text]linter.Config, error) {
+	out := map[*diagnostic.Text]linter.Config{nil: g.lint, p.File.Text: g.lint}
 	for _, f := range p.Files() {
 		if f == p.File {
 			continue
@@ -42,7 +42,7 @@ func (g *Generator) lintConfigs(p *plan.Plan) (map[*syntax.File]linter.Config, e
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Name, err)
 		}
-		out[f.File] = config
+		out[f.Text] = config
 	}
 	return out, nil
 }
@@ -68,29 +68,27 @@ func lintDirective(config linter.Config) string {
 }
 
 // runRules gives warnings of our own, unless config skips their rules.
-func runRules(config linter.Config, warnings []syntax.Warning, warn Warn) *linter.Linter {
-	var file *syntax.File
+func runRules(config linter.Config, warnings []*diagnostic.Diagnostic, warn Warn) *linter.Linter {
+	var text *diagnostic.Text
 	if warn != nil {
-		config.Warn = func(rule, description, url, msg string, location []parser.Range) {
-			warn(file, rule, description, url, msg, location)
-		}
+		config.Warn = warn.in(&text)
 	}
 	l := linter.New(&config)
 	for _, w := range warnings {
-		file = w.File
+		text = w.Place.Text
 		l.Run(&linter.LinterRule[func() string]{
 			Name:        w.Rule.Name,
 			Description: w.Rule.Description,
 			URL:         w.Rule.URL,
-		}, w.Location, w.Message)
+		}, w.Place.Ranges, w.Message)
 	}
 	return l
 }
 
 // runRules gives warnings of our own under the rules of each file.
-func (b *build) runRules(warnings []syntax.Warning) {
+func (b *build) runRules(warnings []*diagnostic.Diagnostic) {
 	for _, w := range warnings {
-		runRules(b.lint[w.File], []syntax.Warning{w}, b.seen.add)
+		runRules(b.lint[w.Place.Text], []*diagnostic.Diagnostic{w}, b.seen.add)
 	}
 }
 
@@ -99,21 +97,21 @@ func (b *build) runRules(warnings []syntax.Warning) {
 func (g *Generator) Lint(ctx context.Context) (*lint.LintResults, error) {
 	opt := g.options(g.FirstPlatform(), false)
 	results := &lint.LintResults{}
-	sources := map[*syntax.File]int{}
-	warn := func(file *syntax.File, rule, description, url, msg string, location []parser.Range) {
-		results.AddWarning(rule, description, url, msg, g.sourceOf(results, sources, file), location)
+	sources := map[*diagnostic.Text]int{}
+	warn := func(w *diagnostic.Diagnostic) {
+		results.AddWarning(w.Rule.Name, w.Rule.Description, w.Rule.URL, w.Message, g.sourceOf(results, sources, w.Place.Text), w.Place.Ranges)
 	}
 	if g.file == nil {
 		results, err := dockerfile2llb.DockerfileLint(ctx, g.text, opt)
 		if err == nil && len(g.hints) > 0 {
 			index := results.AddSource(opt.SourceMap)
-			runRules(g.lint, g.hints, func(_ *syntax.File, rule, description, url, msg string, location []parser.Range) {
-				results.AddWarning(rule, description, url, msg, index, location)
+			runRules(g.lint, g.hints, func(w *diagnostic.Diagnostic) {
+				results.AddWarning(w.Rule.Name, w.Rule.Description, w.Rule.URL, w.Message, index, w.Place.Ranges)
 			})
 		}
 		return results, err
 	}
-	g.sourceOf(results, sources, g.file.File)
+	g.sourceOf(results, sources, g.file.Text)
 	opt.AllStages = opt.Target == "" // as upstream: no target means all
 	p, err := g.planFile(ctx, g.file, opt)
 	for i := 1; plan.IsOff(err) && i < len(opt.Client.TargetPlatforms); i++ {
@@ -134,12 +132,12 @@ func (g *Generator) Lint(ctx context.Context) (*lint.LintResults, error) {
 	}
 	if err != nil {
 		results.Error = &lint.BuildError{Message: err.Error()}
-		var at *syntax.Error
+		var at *diagnostic.Diagnostic
 		if errors.As(err, &at) {
-			results.Error.Location.SourceIndex = int32(g.sourceOf(results, sources, at.Sites[0].File))
-			for _, site := range at.Sites {
-				if site.File == at.Sites[0].File {
-					results.Error.Location.Ranges = append(results.Error.Location.Ranges, rangesPB(site.Ranges)...)
+			results.Error.Location.SourceIndex = int32(g.sourceOf(results, sources, at.Place.Text))
+			for _, place := range at.Places() {
+				if place.Text == at.Place.Text {
+					results.Error.Location.Ranges = append(results.Error.Location.Ranges, rangesPB(place.Ranges)...)
 				}
 			}
 		}
@@ -148,24 +146,24 @@ func (g *Generator) Lint(ctx context.Context) (*lint.LintResults, error) {
 }
 
 // sourceOf returns the number of a file in the results of a check.
-func (g *Generator) sourceOf(results *lint.LintResults, known map[*syntax.File]int, file *syntax.File) int {
-	if file == nil && g.file != nil {
-		file = g.file.File
+func (g *Generator) sourceOf(results *lint.LintResults, known map[*diagnostic.Text]int, text *diagnostic.Text) int {
+	if text == nil && g.file != nil {
+		text = g.file.Text
 	}
-	index, ok := known[file]
+	index, ok := known[text]
 	if !ok {
-		sourceMap := g.SourceMap(file)
+		sourceMap := g.SourceMap(text)
 		if sourceMap == nil {
 			sourceMap = g.opt.SourceMap
 		}
 		index = results.AddSource(sourceMap)
-		known[file] = index
+		known[text] = index
 	}
 	return index
 }
 
 // error returns the error that the rules of a file make of its warnings.
-func (w *warnings) error(configs map[*syntax.File]linter.Config) error {
+func (w *warnings) error(configs map[*diagnostic.Text]linter.Config) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	rules := map[string]struct{}{}

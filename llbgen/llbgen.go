@@ -19,6 +19,7 @@ import (
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/source"
@@ -39,7 +40,7 @@ type Generator struct {
 	warn    Warn
 	// hints are the warnings about the spelling of the file, lint says which
 	// rules hold; for a plain Dockerfile without hints it says nothing.
-	hints []syntax.Warning
+	hints []*diagnostic.Diagnostic
 	lint  linter.Config
 	// buildLint are the rules that the build asks for in every file; nil for none.
 	buildLint *linter.Config
@@ -55,14 +56,25 @@ type Options struct {
 	Lower bool
 }
 
-// Warn is called for each lint warning. file is where it stands, nil for a plain
-// Dockerfile.
-type Warn func(file *syntax.File, rule, description, url, msg string, location []parser.Range)
+// Warn is called for each lint warning. Its place has no text in a plain Dockerfile.
+type Warn func(*diagnostic.Diagnostic)
+
+// in returns the callback of upstream's linter for warnings of a text.
+func (w Warn) in(text **diagnostic.Text) linter.LintWarnFunc {
+	return func(rule, description, url, msg string, location []parser.Range) {
+		w(&diagnostic.Diagnostic{
+			Severity: diagnostic.Warning,
+			Rule:     &diagnostic.Rule{Name: rule, Description: description, URL: url},
+			Message:  msg,
+			Place:    diagnostic.Place{Text: *text, Ranges: location},
+		})
+	}
+}
 
 // New returns a Generator for the Dockerfile src of the build that bc
 // describes. Image configs are looked up through resolver; warn is called for
 // each lint warning. Errors of the extensions are located
-// (syntax.Error).
+// (*diagnostic.Diagnostic).
 func New(ctx context.Context, bc *dockerui.Client, src *dockerui.Source, resolver llb.ImageMetaResolver, warn Warn, options Options) (*Generator, error) {
 	g := &Generator{
 		text: src.Data,
@@ -76,9 +88,8 @@ func New(ctx context.Context, bc *dockerui.Client, src *dockerui.Source, resolve
 		bake: options.Lower,
 	}
 	if warn != nil {
-		g.opt.Warn = func(rule, description, url, msg string, location []parser.Range) {
-			warn(nil, rule, description, url, msg, location)
-		}
+		var main *diagnostic.Text
+		g.opt.Warn = warn.in(&main)
 	}
 	g.sources = source.New(bc, src)
 	g.files = module.NewSet(g.sources, g.sources.Dockerfiles, g.sources.Context, src.Filename)
@@ -175,7 +186,7 @@ func (i *Image) BaseConfig() *dockerspec.DockerOCIImage { return i.Result.BaseIm
 // Image converts the target stage for platform; nil means the platform of the
 // worker. quiet drops the lint warnings: a build for several platforms would
 // repeat them for each. Errors of the Dockerfile are located
-// (parser.LocationError, syntax.Error).
+// (parser.LocationError, *diagnostic.Diagnostic).
 func (g *Generator) Image(ctx context.Context, platform *ocispecs.Platform, quiet bool) (*Image, error) {
 	opt := g.options(platform, quiet)
 	if g.file == nil {
@@ -233,11 +244,11 @@ func (g *Generator) warnUnless(quiet bool) Warn {
 
 // SourceMap returns what shows a file of the build in errors; nil for the main
 // one.
-func (g *Generator) SourceMap(file *syntax.File) *llb.SourceMap {
-	if file == nil || g.file == nil || file == g.file.File {
+func (g *Generator) SourceMap(text *diagnostic.Text) *llb.SourceMap {
+	if text == nil || g.file == nil || text == g.file.Text {
 		return nil
 	}
-	return g.sources.SourceMap(g.files.Of(file))
+	return g.sources.SourceMap(g.files.Of(text))
 }
 
 func (g *Generator) planFile(ctx context.Context, file *module.File, opt dockerfile2llb.ConvertOpt) (*plan.Plan, error) {

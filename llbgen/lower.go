@@ -11,6 +11,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/solver/pb"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
@@ -87,7 +88,7 @@ type lowerer struct {
 
 // lower writes the unit as a plain Dockerfile. bake writes every build arg into
 // the text, even when all instances agree on it.
-func (u *unit) lower(p *plan.Plan, n *names, configs map[*syntax.File]linter.Config, waits, bake bool) (*lowered, error) {
+func (u *unit) lower(p *plan.Plan, n *names, configs map[*diagnostic.Text]linter.Config, waits, bake bool) (*lowered, error) {
 	l := &lowerer{plan: p, unit: u, names: n, varying: map[string]struct{}{}, own: map[*plan.Instance]bool{}, taken: map[string]bool{}, helpers: map[string]string{}, images: map[string]string{}, contexts: map[string]foreignContext{}, waits: waits, gates: map[string]gate{}, beside: map[*plan.Instance]string{}, count: map[*plan.Instance]int{}, froms: map[string]string{}, index: map[*plan.Instance]int{}, line: 1}
 	l.findVarying(bake)
 	l.keepNames()
@@ -116,11 +117,11 @@ func (l *lowerer) file() *module.File { return l.unit.root.Env.File() }
 
 // lintConfig returns the rules for the unit's text: those of its file, or all
 // where files differ.
-func (u *unit) lintConfig(configs map[*syntax.File]linter.Config) linter.Config {
-	own := configs[u.root.Env.File().File]
+func (u *unit) lintConfig(configs map[*diagnostic.Text]linter.Config) linter.Config {
+	own := configs[u.root.Env.File().Text]
 	for _, inst := range u.instances {
 		f := inst.Env.File()
-		if f != u.root.Env.File() && lintDirective(configs[f.File]) != lintDirective(own) {
+		if f != u.root.Env.File() && lintDirective(configs[f.Text]) != lintDirective(own) {
 			own.SkipAll, own.SkipRules = false, nil
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
-	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 )
 
 // explain puts the names and lines of the files into an error of the converter.
@@ -21,8 +21,8 @@ func (b *build) explain(u *unit, err error) error {
 	)
 	if errors.As(err, &located) && !errors.As(err, &other) {
 		for _, ranges := range located.Locations {
-			for _, site := range u.lowered.locate(ranges) {
-				err = syntax.WithSite(err, site.File, site.Ranges)
+			for _, place := range u.lowered.locate(ranges) {
+				err = diagnostic.At(place, err)
 			}
 		}
 	}
@@ -53,28 +53,29 @@ type warnings struct {
 	warn Warn
 	seen map[string]struct{}
 	// rules are those of the warnings, by file.
-	rules map[*syntax.File]map[string]struct{}
+	rules map[*diagnostic.Text]map[string]struct{}
 }
 
-func (w *warnings) add(file *syntax.File, rule, description, url, msg string, location []parser.Range) {
+func (w *warnings) add(d *diagnostic.Diagnostic) {
 	if w.warn == nil {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	key := fmt.Sprintf("%p %s\x00%s\x00%v", file, rule, msg, location)
+	text, rule := d.Place.Text, d.Rule.Name
+	key := fmt.Sprintf("%p %s\x00%s\x00%v", text, rule, d.Message, d.Place.Ranges)
 	if _, ok := w.seen[key]; ok {
 		return
 	}
 	if w.seen == nil {
-		w.seen, w.rules = map[string]struct{}{}, map[*syntax.File]map[string]struct{}{}
+		w.seen, w.rules = map[string]struct{}{}, map[*diagnostic.Text]map[string]struct{}{}
 	}
 	w.seen[key] = struct{}{}
-	if w.rules[file] == nil {
-		w.rules[file] = map[string]struct{}{}
+	if w.rules[text] == nil {
+		w.rules[text] = map[string]struct{}{}
 	}
-	w.rules[file][rule] = struct{}{}
-	w.warn(file, rule, description, url, msg, location)
+	w.rules[text][rule] = struct{}{}
+	w.warn(d)
 }
 
 // warnFor returns a lint callback for a unit's text. It drops what only the
@@ -89,13 +90,13 @@ func (b *build) warnFor(u *unit) linter.LintWarnFunc {
 				return
 			}
 		}
-		site := syntax.Site{File: u.root.Env.File().File}
-		if sites := u.lowered.locate(location); len(sites) > 0 {
-			site = sites[0]
+		place := diagnostic.Place{Text: u.root.Env.File().Text}
+		if places := u.lowered.locate(location); len(places) > 0 {
+			place = places[0]
 		}
-		if config := b.lint[site.File]; config.SkipAll || slices.Contains(config.SkipRules, rule) {
+		if config := b.lint[place.Text]; config.SkipAll || slices.Contains(config.SkipRules, rule) {
 			return
 		}
-		b.seen.add(site.File, rule, description, url, b.names.show(msg), site.Ranges)
+		b.seen.add(&diagnostic.Diagnostic{Severity: diagnostic.Warning, Rule: &diagnostic.Rule{Name: rule, Description: description, URL: url}, Message: b.names.show(msg), Place: place})
 	}
 }

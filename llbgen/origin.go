@@ -6,6 +6,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/solver/pb"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
@@ -38,7 +39,7 @@ func (l *lowered) original(line int) (origin, bool) {
 // locatePB returns where ranges of the text stand in the files: an instruction is
 // shown whole. index numbers the files. Callers must not change the ranges of the
 // result: vertices of one instruction share them.
-func (l *lowered) locatePB(ranges []*pb.Range, index func(*syntax.File) int32) []*pb.Location {
+func (l *lowered) locatePB(ranges []*pb.Range, index func(*diagnostic.Text) int32) []*pb.Location {
 	var out []*pb.Location
 	var last *syntax.Instruction
 	for _, r := range ranges {
@@ -50,7 +51,7 @@ func (l *lowered) locatePB(ranges []*pb.Range, index func(*syntax.File) int32) [
 		if l.located[o.in] == nil {
 			l.located[o.in] = rangesPB(o.in.Location())
 		}
-		file := index(o.in.File())
+		file := index(o.in.File().Text)
 		if n := len(out); n > 0 && out[n-1].SourceIndex == file {
 			out[n-1].Ranges = append(out[n-1].Ranges, l.located[o.in]...)
 		} else {
@@ -62,8 +63,8 @@ func (l *lowered) locatePB(ranges []*pb.Range, index func(*syntax.File) int32) [
 
 // locate returns where ranges of the text stand in the files, those in one file
 // after another together.
-func (l *lowered) locate(ranges []parser.Range) []syntax.Site {
-	var out []syntax.Site
+func (l *lowered) locate(ranges []parser.Range) []diagnostic.Place {
+	var out []diagnostic.Place
 	var last *syntax.Instruction
 	for _, r := range ranges {
 		o, ok := l.original(r.Start.Line)
@@ -71,10 +72,10 @@ func (l *lowered) locate(ranges []parser.Range) []syntax.Site {
 			continue
 		}
 		last = o.in
-		if n := len(out); n > 0 && out[n-1].File == o.in.File() {
+		if n := len(out); n > 0 && out[n-1].Text == o.in.File().Text {
 			out[n-1].Ranges = append(out[n-1].Ranges, o.in.Location()...)
 		} else {
-			out = append(out, syntax.Site{File: o.in.File(), Ranges: o.in.Location()})
+			out = append(out, o.in.Lines())
 		}
 	}
 	return out

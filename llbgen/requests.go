@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
@@ -33,7 +34,7 @@ func (g *Generator) Outline(ctx context.Context) (*outline.Outline, error) {
 	if doc := b.main.root.Stage.From.Stage().DocComment; doc != "" {
 		out.Description = doc
 	}
-	index := func(file *syntax.File) int32 {
+	index := func(file *diagnostic.Text) int32 {
 		i := slices.IndexFunc(out.Sources, func(data []byte) bool { return &data[0] == &file.Data[0] })
 		if i < 0 {
 			i = len(out.Sources)
@@ -44,7 +45,7 @@ func (g *Generator) Outline(ctx context.Context) (*outline.Outline, error) {
 	for _, p := range plan.Parameters(b.main.root) {
 		out.Args = append(out.Args, outline.Arg{
 			Name: p.Name, Description: p.Describe(), Value: p.Value,
-			Location: &pb.Location{SourceIndex: index(p.In.File()), Ranges: rangesPB(p.In.Location())},
+			Location: &pb.Location{SourceIndex: index(p.In.File().Text), Ranges: rangesPB(p.In.Location())},
 		})
 	}
 	for _, u := range b.all {
@@ -69,7 +70,7 @@ func (g *Generator) FirstPlatform() *ocispecs.Platform {
 
 // addTo adds the secrets, sockets and caches of the unit to an outline, each
 // once.
-func (u *unit) addTo(out, part *outline.Outline, index func(*syntax.File) int32) {
+func (u *unit) addTo(out, part *outline.Outline, index func(*diagnostic.Text) int32) {
 	for _, s := range part.Secrets {
 		if !slices.ContainsFunc(out.Secrets, func(o outline.Secret) bool { return o.Name == s.Name }) {
 			s.Location = u.location(s.Location, index)
@@ -90,7 +91,7 @@ func (u *unit) addTo(out, part *outline.Outline, index func(*syntax.File) int32)
 	}
 }
 
-func (u *unit) location(l *pb.Location, index func(*syntax.File) int32) *pb.Location {
+func (u *unit) location(l *pb.Location, index func(*diagnostic.Text) int32) *pb.Location {
 	if l == nil {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -113,17 +114,17 @@ func (s *Set) Parse(ctx context.Context, data []byte) (*File, error) {
 }
 
 func (s *Set) parse(ctx context.Context, f *File, data []byte, name string) (*syntax.File, error) {
-	return syntax.Parse(data, syntax.Options{Name: name, Mount: func(im *syntax.Import, mount string) (string, error) {
+	return syntax.Parse(&diagnostic.Text{Name: name, Data: data}, syntax.Options{Mount: func(im *syntax.Import, mount string) (string, error) {
 		return s.mount(ctx, f, im, mount)
 	}})
 }
 
-// Of returns the file of a parsed text; nil for one of another build.
-func (s *Set) Of(text *syntax.File) *File {
+// Of returns the file of a text; nil for one of another build.
+func (s *Set) Of(text *diagnostic.Text) *File {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.files {
-		if f.File == text {
+		if f.File != nil && f.Text == text {
 			return f
 		}
 	}
@@ -208,11 +209,7 @@ func (s *Set) load(ctx context.Context, importer, f *File) error {
 	}
 	f.depth = importer.depth + 1
 	f.File, err = s.parse(ctx, f, data, f.shown())
-	var at *syntax.Error
-	if err != nil && !errors.As(err, &at) { // in upstream's words
-		err = f.Locate(fmt.Errorf("%s: %w", f.Name, err))
-	}
-	return err
+	return f.Locate(err)
 }
 
 // Prefetch reads files before they are asked for, side by side.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
@@ -170,13 +171,12 @@ func (p *planner) importError(at place, err error) error {
 	if errors.As(err, &mistake) {
 		return at.error(at.reference.TargetSpan, err)
 	}
-	var located *syntax.Error
-	if at.in == nil || errors.As(err, &located) && located.Sites[0].File == at.in.File() {
+	var located *diagnostic.Diagnostic
+	if at.in == nil || errors.As(err, &located) && located.Place.Text == at.in.File().Text {
 		return err
 	}
-	ranges := at.in.Ranges(at.reference.TargetSpan)
-	err = fmt.Errorf("%w\nimported on line %d", err, ranges[0].Start.Line)
-	return syntax.WithSite(err, at.in.File(), ranges)
+	where := at.in.Place(at.reference.TargetSpan)
+	return diagnostic.Relate(err, where, "imported on line %d", where.Line())
 }
 
 // request expands the words of an import with the names of the global part.
@@ -340,11 +340,11 @@ func (p *planner) warnUnpinned(im *syntax.Import, f *module.File) {
 		return
 	}
 	p.unpinned[im] = true
-	p.warn(RuleUnpinnedImport, im.In, im.In.Ranges(im.FromSpan), "%s is not pinned: %s", f.Source.Name, f.Source.Unpinned)
+	p.warn(RuleUnpinnedImport, im.In.Place(im.FromSpan), "%s is not pinned: %s", f.Source.Name, f.Source.Unpinned)
 }
 
 // RuleUnpinnedImport warns of an import whose source may change.
-var RuleUnpinnedImport = &syntax.Rule{
+var RuleUnpinnedImport = &diagnostic.Rule{
 	Name:        "UnpinnedImport",
 	Description: "A library that no commit or digest pins may be another one in the next build",
 	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/unpinned-import.md",

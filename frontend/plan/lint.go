@@ -1,10 +1,7 @@
 package plan
 
 import (
-	"fmt"
-
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
-
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -13,13 +10,13 @@ import (
 var (
 	// RuleUnusedStage warns of a stage that is built only when it is asked
 	// for by name.
-	RuleUnusedStage = &syntax.Rule{
+	RuleUnusedStage = &diagnostic.Rule{
 		Name:        "UnusedStage",
 		Description: "A stage that nothing uses and no gate names is skipped",
 		URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/unused-stage.md",
 	}
 	// RuleGateNeverRuns warns of a gate that holds nothing back.
-	RuleGateNeverRuns = &syntax.Rule{
+	RuleGateNeverRuns = &diagnostic.Rule{
 		Name:        "GateNeverRuns",
 		Description: "A gate of a stage that nothing uses, or one with nothing to run, holds nothing back",
 		URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/gate-never-runs.md",
@@ -48,19 +45,19 @@ func (p *planner) lint() {
 		from := inst.Stage.From
 		unused := !used[inst.Stage] && from.Stage().DocComment == ""
 		if unused {
-			p.warn(RuleUnusedStage, from, from.Location(), "stage %s is skipped: nothing uses it and no gate names it (--after=%s makes it a gate, a comment above its FROM that starts with its name makes it a target)", inst.Stage, inst.Stage)
+			p.warn(RuleUnusedStage, from.Lines(), "stage %s is skipped: nothing uses it and no gate names it (--after=%s makes it a gate, a comment above its FROM that starts with its name makes it a target)", inst.Stage, inst.Stage)
 		}
 		for ref, e := range inst.Gates() {
 			switch {
 			case unused:
-				p.warn(RuleGateNeverRuns, from, from.Ranges(ref.Span), "gate %s never runs: nothing uses %s, which asks for it", ref.Text, inst.Stage)
+				p.warn(RuleGateNeverRuns, from.Place(ref.Span), "gate %s never runs: nothing uses %s, which asks for it", ref.Text, inst.Stage)
 			case e.To.Empty():
-				p.warn(RuleGateNeverRuns, from, from.Ranges(ref.Span), "gate %s has nothing to run", ref.Text)
+				p.warn(RuleGateNeverRuns, from.Place(ref.Span), "gate %s has nothing to run", ref.Text)
 			}
 		}
 	}
 }
 
-func (p *planner) warn(rule *syntax.Rule, in *syntax.Instruction, at []parser.Range, format string, args ...any) {
-	p.out.Warnings = append(p.out.Warnings, syntax.Warning{Rule: rule, Message: fmt.Sprintf(format, args...), File: in.File(), Location: at})
+func (p *planner) warn(rule *diagnostic.Rule, at diagnostic.Place, format string, args ...any) {
+	p.out.Warnings = append(p.out.Warnings, diagnostic.Warnf(rule, at, format, args...))
 }

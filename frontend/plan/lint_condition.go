@@ -9,6 +9,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/util/suggest"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
@@ -16,13 +17,13 @@ import (
 // The rules for conditions.
 var (
 	// RuleConstantCondition warns of a condition without names.
-	RuleConstantCondition = &syntax.Rule{
+	RuleConstantCondition = &diagnostic.Rule{
 		Name:        "ConstantCondition",
 		Description: "A condition that looks at no name is always true or always false",
 		URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/constant-condition.md",
 	}
 	// RuleUndeclaredName warns of a name in a condition that is always empty.
-	RuleUndeclaredName = &syntax.Rule{
+	RuleUndeclaredName = &diagnostic.Rule{
 		Name:        "UndeclaredName",
 		Description: "A name in a condition that no ARG or ENV of the file declares is always empty",
 		URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/undeclared-name.md",
@@ -30,7 +31,7 @@ var (
 	// RuleStageOff warns of a reference to a stage that conditions take away
 	// on a platform that the build asks for. It holds when every stage is
 	// planned, as a check does.
-	RuleStageOff = &syntax.Rule{
+	RuleStageOff = &diagnostic.Rule{
 		Name:        "StageOff",
 		Description: "A stage that is used and whose condition does not hold for a platform fails the build there",
 		URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/stage-off.md",
@@ -45,7 +46,7 @@ func (p *planner) lintConditions(f *module.File) {
 			continue
 		}
 		if len(in.If.Names) == 0 {
-			p.warn(RuleConstantCondition, in, in.Ranges(in.If.Span(0, len(in.If.Text))), "the condition %s looks at no name", in.If.Text)
+			p.warn(RuleConstantCondition, in.Place(in.If.Span(0, len(in.If.Text))), "the condition %s looks at no name", in.If.Text)
 		}
 		for _, name := range in.If.Names {
 			if known == nil {
@@ -55,7 +56,7 @@ func (p *planner) lintConditions(f *module.File) {
 				continue
 			}
 			err := fmt.Errorf("no ARG or ENV declares %s: it is always empty", name.Name)
-			p.warn(RuleUndeclaredName, in, in.Ranges(in.If.Span(name.Offset, name.Offset+len(name.Name))), "%s", suggest.WrapError(err, name.Name, known, true))
+			p.warn(RuleUndeclaredName, in.Place(in.If.Span(name.Offset, name.Offset+len(name.Name))), "%s", suggest.WrapError(err, name.Name, known, true))
 		}
 	}
 }
@@ -109,11 +110,10 @@ func (p *planner) lintPlatforms() {
 		for _, stage := range p.main.Stages {
 			var (
 				off     *offError
-				located *syntax.Error
+				located *diagnostic.Diagnostic
 			)
 			if err := q.failed[stage]; errors.As(err, &off) && errors.As(err, &located) {
-				site := located.Sites[0]
-				p.out.Warnings = append(p.out.Warnings, syntax.Warning{Rule: RuleStageOff, Message: fmt.Sprintf("for %s, %s", platforms.FormatAll(platform), off), File: site.File, Location: site.Ranges})
+				p.warn(RuleStageOff, located.Place, "for %s, %s", platforms.FormatAll(platform), off)
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
@@ -63,7 +64,7 @@ type Plan struct {
 	// Epochs are the stages that give SOURCE_DATE_EPOCH, by the root of the
 	// sub-build for which they do.
 	Epochs   map[*Instance]*Instance
-	Warnings []syntax.Warning
+	Warnings []*diagnostic.Diagnostic
 
 	files []*module.File
 }
@@ -125,7 +126,7 @@ type Copy struct {
 // Files returns the files whose stages the plan has, the main one first.
 func (p *Plan) Files() []*module.File { return p.files }
 
-// New plans the build of a file. Errors are located (syntax.Error).
+// New plans the build of a file. Errors are located (*diagnostic.Diagnostic).
 func New(ctx context.Context, main *module.File, opt Options) (*Plan, error) {
 	p := newPlanner(ctx, main, opt)
 	if err := p.plan(); err != nil {
@@ -222,7 +223,7 @@ func (p *planner) target() (*syntax.Reference, *syntax.Stage, *Environment, erro
 	}
 	ref, err := syntax.ParseReference(p.opt.Target, p.main.Escape)
 	if err != nil {
-		if span, mistake, ok := syntax.Place(err); ok {
+		if span, mistake, ok := syntax.SpanOf(err); ok {
 			return nil, nil, nil, place{target: p.opt.Target}.error(span, mistake)
 		}
 		return nil, nil, nil, fmt.Errorf("target %q: %w", p.opt.Target, err)
@@ -308,10 +309,10 @@ func (at place) errorf(span syntax.Span, format string, args ...any) error {
 // chain adds the call at this place to an error inside of what it calls.
 func (at place) chain(err error, call string) error {
 	if at.in == nil {
-		return fmt.Errorf("%w\nin %s, the target", err, call)
+		return diagnostic.Relate(err, diagnostic.Place{}, "in %s, the target", call)
 	}
-	err = fmt.Errorf("%w\nin %s, called on line %d", err, call, at.in.Ranges(at.reference.Span)[0].Start.Line)
-	return syntax.WithSite(err, at.in.File(), at.in.Ranges(at.reference.Span))
+	where := at.in.Place(at.reference.Span)
+	return diagnostic.Relate(err, where, "in %s, called on line %d", call, where.Line())
 }
 
 // Key is equal for instances of plans of one set of files that are the same build,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -103,19 +104,20 @@ func declaredArgs(list []*syntax.Instruction) []string {
 }
 
 func (p *planner) warnReplaced(at place, stage *syntax.Stage) {
-	w := syntax.Warning{Rule: RuleCallOfContext, Message: fmt.Sprintf("the named context %s replaces the stage: the call gives the context", stage.Name)}
+	var where diagnostic.Place
 	if at.in != nil {
-		w.Location = at.in.Ranges(at.reference.Span)
+		where = at.in.Place(at.reference.Span)
 	}
-	if !slices.ContainsFunc(p.out.Warnings, func(other syntax.Warning) bool {
-		return other.Message == w.Message && slices.Equal(other.Location, w.Location)
+	w := diagnostic.Warnf(RuleCallOfContext, where, "the named context %s replaces the stage: the call gives the context", stage.Name)
+	if !slices.ContainsFunc(p.out.Warnings, func(other *diagnostic.Diagnostic) bool {
+		return other.Message == w.Message && slices.Equal(other.Place.Ranges, where.Ranges)
 	}) {
 		p.out.Warnings = append(p.out.Warnings, w)
 	}
 }
 
 // RuleCallOfContext warns of a call whose stage a named context replaces.
-var RuleCallOfContext = &syntax.Rule{
+var RuleCallOfContext = &diagnostic.Rule{
 	Name:        "CallOfContext",
 	Description: "A named context replaces a stage of its name, also where the stage is called: bindings do nothing then",
 	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/call-of-context.md",

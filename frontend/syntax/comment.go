@@ -1,13 +1,13 @@
 package syntax
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"unicode"
 
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/util/suggest"
+
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 )
 
 // extensionPrefix starts a comment that is an extension: stock builders and
@@ -17,22 +17,9 @@ const extensionPrefix = "#+"
 // extensionInstructions are the instructions that Dockerfile lacks.
 var extensionInstructions = []string{"IMPORT", "MOUNT", "UNSET"}
 
-// Warning is about the spelling of a file.
-type Warning struct {
-	Rule     *Rule
-	Message  string
-	File     *File
-	Location []parser.Range
-}
-
-// Rule is a lint rule of our own, in the form of upstream's.
-type Rule struct {
-	Name, Description, URL string
-}
-
 // RuleMisspelledExtension warns of a comment that starts with #+ and is a letter
 // or two away from an extension.
-var RuleMisspelledExtension = &Rule{
+var RuleMisspelledExtension = &diagnostic.Rule{
 	Name:        "MisspelledExtension",
 	Description: "A comment that starts with #+ and is no extension is a comment",
 	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/misspelled-extension.md",
@@ -115,20 +102,7 @@ func (f *File) extensionComment(text string, offset int, named *mounts) error {
 		return f.errorAt(offset, offset+end, "%s is not part of this release", strings.ToUpper(word))
 	}
 	if near, ok := suggest.Search(word, extensionInstructions, false); ok {
-		f.Warnings = append(f.Warnings, Warning{
-			Rule:     RuleMisspelledExtension,
-			Message:  fmt.Sprintf("%s %s is a comment (did you mean %s?)", extensionPrefix, word, near),
-			File:     f,
-			Location: f.ranges(offset, offset+end),
-		})
+		f.Warnings = append(f.Warnings, diagnostic.Warnf(RuleMisspelledExtension, f.span(offset, offset+end), "%s %s is a comment (did you mean %s?)", extensionPrefix, word, near))
 	}
 	return nil
-}
-
-func (f *File) ranges(from, to int) []parser.Range {
-	return []parser.Range{{Start: f.index.position(from), End: f.index.position(to)}}
-}
-
-func (f *File) errorAt(from, to int, format string, args ...any) error {
-	return f.mistake(f.ranges(from, to), fmt.Errorf(format, args...))
 }

@@ -1,68 +1,51 @@
 package syntax
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 )
 
-// Error is an error with the places in the files of a build at which it stands:
-// the mistake first, then the calls that led there.
-type Error struct {
-	err   error
-	Sites []Site
+// at returns ranges of the file as a place.
+func (f *File) at(ranges []parser.Range) diagnostic.Place {
+	return diagnostic.Place{Text: f.Text, Ranges: ranges}
 }
 
-// Site is a place in a file.
-type Site struct {
-	File *File
-	// Ranges are lines and columns counted from 1, columns in bytes, ends
-	// exclusive.
-	Ranges []parser.Range
+// span returns the place between two offsets of the file.
+func (f *File) span(from, to int) diagnostic.Place {
+	return f.at([]parser.Range{{Start: f.index.position(from), End: f.index.position(to)}})
 }
 
-// Error says what is wrong.
-func (e *Error) Error() string { return e.err.Error() }
-
-// Unwrap returns the error without its places.
-func (e *Error) Unwrap() error { return e.err }
-
-// WithSite adds a place to an error.
-func WithSite(err error, f *File, ranges []parser.Range) error {
-	if err == nil {
-		return nil
-	}
-	var at *Error
-	if errors.As(err, &at) { // which other goroutines may look at
-		return &Error{err, append(slices.Clone(at.Sites), Site{f, ranges})}
-	}
-	return &Error{err, []Site{{f, ranges}}}
+// errorAt returns a mistake between two offsets of the file.
+func (f *File) errorAt(from, to int, format string, args ...any) error {
+	return diagnostic.At(f.span(from, to), fmt.Errorf(format, args...))
 }
 
-// Locate gives the places of an error of upstream's parser those of this file.
-func (f *File) Locate(err error) error {
-	var (
-		at      *Error
-		located *parser.LocationError
-	)
-	if errors.As(err, &at) || !errors.As(err, &located) {
-		return err
-	}
-	for _, ranges := range located.Locations {
-		err = WithSite(err, f, ranges)
-	}
-	return err
+// Place returns where span stands in the file, to the column.
+func (in *Instruction) Place(span Span) diagnostic.Place { return in.file.at(in.Ranges(span)) }
+
+// Lines returns the lines of the instruction, heredocs included.
+func (in *Instruction) Lines() diagnostic.Place { return in.file.at(in.Location()) }
+
+// Error returns err as a mistake at span.
+func (in *Instruction) Error(span Span, err error) error { return diagnostic.At(in.Place(span), err) }
+
+// Errorf returns a mistake at span.
+func (in *Instruction) Errorf(span Span, format string, args ...any) error {
+	return diagnostic.Errorf(in.Place(span), format, args...)
 }
 
-// mistake puts the name of an imported file, and the line and column of a place,
-// in front of an error: clients show whole lines only.
-func (f *File) mistake(ranges []parser.Range, err error) error {
-	start := ranges[0].Start
-	err = fmt.Errorf("line %d, column %d: %w", start.Line, start.Character, err)
-	if f.Name != "" {
-		err = fmt.Errorf("%s: %w", f.Name, err)
+// Locate gives an error at a span of the logical line its place in the file, any
+// other the lines of the instruction.
+func (in *Instruction) Locate(err error) error {
+	span, mistake, ok := SpanOf(err)
+	if !ok {
+		return diagnostic.At(in.Lines(), err)
 	}
-	return WithSite(err, f, ranges)
+	return in.Error(span, mistake)
 }
+
+// Locate gives an error of upstream's parser its place in this file.
+func (f *File) Locate(err error) error { return diagnostic.Locate(f.Text, err) }

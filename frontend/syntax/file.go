@@ -17,14 +17,14 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 )
 
 // File is a parsed Dockerfile.
 type File struct {
-	Data   []byte
+	*diagnostic.Text
 	Escape rune
-	// Name is what errors show for an imported file; empty for the main one.
-	Name string
 	// Imports are the IMPORT instructions.
 	Imports []*Import
 	// Args are the ARG instructions before the first FROM.
@@ -33,7 +33,7 @@ type File struct {
 	// Extended tells a file with extensions from a plain Dockerfile.
 	Extended bool
 	// Warnings are those about the file's own spelling.
-	Warnings []Warning
+	Warnings []*diagnostic.Diagnostic
 
 	text  string // Data
 	index *lineIndex
@@ -89,18 +89,17 @@ func (s *Stage) String() string {
 
 // Options are what a file's text does not say.
 type Options struct {
-	// Name is that of an imported file.
-	Name string
 	// Mount returns a named mount of an imported file, for a RUN that names
 	// it. Its error is a mistake at that name.
 	Mount func(im *Import, name string) (string, error)
 }
 
-// Parse parses data. With an error, which is located (parser.LocationError), it
+// Parse parses a text. With an error, which is located (parser.LocationError), it
 // returns what it came to know: when File.Extended is not set, the mistake is
 // one of a plain Dockerfile and upstream words it best.
-func Parse(data []byte, opt Options) (*File, error) {
-	f := &File{Name: opt.Name, Data: data, text: string(data), Escape: parser.DefaultEscapeToken, index: newLineIndex(data), header: directives(data)}
+func Parse(text *diagnostic.Text, opt Options) (*File, error) {
+	data := text.Data
+	f := &File{Text: text, text: string(data), Escape: parser.DefaultEscapeToken, index: newLineIndex(data), header: directives(data)}
 	parsed, err := parser.Parse(bytes.NewReader(data))
 	if err != nil {
 		return f, err
@@ -318,26 +317,6 @@ func (f *File) add(in *Instruction) error {
 // parser.
 func (in *Instruction) refuse(err error) error {
 	return fmt.Errorf("dockerfile parse error on line %d: %w", in.StartLine, err)
-}
-
-// Locate gives an error at a span of the logical line its place in the file,
-// which the message names too: clients show lines only.
-func (in *Instruction) Locate(err error) error {
-	span, mistake, ok := Place(err)
-	if !ok {
-		return WithSite(err, in.file, in.Location())
-	}
-	return in.Error(span, mistake)
-}
-
-// Error returns err as a mistake at span.
-func (in *Instruction) Error(span Span, err error) error {
-	return in.file.mistake(in.Ranges(span), err)
-}
-
-// Errorf returns a mistake at span.
-func (in *Instruction) Errorf(span Span, format string, args ...any) error {
-	return in.Error(span, fmt.Errorf(format, args...))
 }
 
 // directives returns where the parser directives at the top of data end; a byte

@@ -9,6 +9,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"golang.org/x/tools/txtar"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -43,7 +44,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		file, err := syntax.Parse([]byte(text), syntax.Options{})
+		file, err := syntax.Parse(&diagnostic.Text{Data: []byte(text)}, syntax.Options{})
 		if syntax.Plain([]byte(text)) && (file.Extended || len(file.Warnings) > 0) {
 			t.Error("an extension was overlooked")
 		}

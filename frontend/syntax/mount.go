@@ -217,7 +217,7 @@ func (f *File) tryMount(spec logicalLine) error {
 	if run, ok := cmd.(*instructions.RunCommand); ok && !strings.Contains(spec.text, "$") {
 		err = run.Expand(func(word string) (string, error) { return word, nil })
 	}
-	if _, mistake, ok := Place(err); ok {
+	if _, mistake, ok := SpanOf(err); ok {
 		err = mistake
 	}
 	var located *parser.LocationError

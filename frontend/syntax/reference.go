@@ -76,9 +76,9 @@ type spanError struct {
 func (e *spanError) Error() string { return e.err.Error() }
 func (e *spanError) Unwrap() error { return e.err }
 
-// Place returns where in a text the mistake of an error stands, and the mistake
+// SpanOf returns where in a text the mistake of an error stands, and the mistake
 // itself; ok is false for an error without a place.
-func Place(err error) (span Span, mistake error, ok bool) {
+func SpanOf(err error) (span Span, mistake error, ok bool) {
 	var at *spanError
 	if !errors.As(err, &at) {
 		return Span{}, err, false
