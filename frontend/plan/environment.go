@@ -195,7 +195,7 @@ func (p *evaluator) predefined(platform ocispecs.Platform) map[string]string {
 	for prefix, of := range map[string]ocispecs.Platform{"BUILD": p.build, "TARGET": platform} {
 		m := machineOf(of)
 		for name, v := range map[string]string{"MACHINE": m.name, "TRIPLE": m.triple} {
-			if p.file.Mentions(prefix + name) {
+			if p.file.TakesMachineArg(prefix + name) {
 				defaults[prefix+name] = v
 			}
 		}

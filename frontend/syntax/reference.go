@@ -111,11 +111,38 @@ func ParseReference(text string, escape rune) (*Reference, error) {
 // DefaultEscape is the escape token of a file that names none.
 const DefaultEscape = parser.DefaultEscapeToken
 
-// scanner reads references out of a logical line.
+// scanner reads references out of a logical line, or out of the value of a flag.
 type scanner struct {
 	line   string
 	pos    int
 	escape rune
+	// quotes says that the line is one as written: quotes and escapes in the
+	// name of a reference are none of its letters.
+	quotes bool
+	// spaced is set when a space ends the flag and more words follow.
+	spaced bool
+}
+
+// move makes the places of a reference those of the line in which its text
+// stands.
+func (r *Reference) move(to func(Span) Span) {
+	r.Span, r.TargetSpan = to(r.Span), to(r.TargetSpan)
+	for i := range r.Bindings {
+		b := &r.Bindings[i]
+		b.Span, b.NameSpan = to(b.Span), to(b.NameSpan)
+		for j := range b.Values {
+			b.Values[j].Span = to(b.Values[j].Span)
+		}
+	}
+}
+
+// moved does so for an error.
+func moved(err error, to func(Span) Span) error {
+	span, mistake, ok := SpanOf(err)
+	if !ok {
+		return err
+	}
+	return &spanError{to(span), mistake}
 }
 
 func isSpace(c byte) bool {
@@ -152,16 +179,11 @@ func (s *scanner) skipSpace() {
 // parentheses.
 func (s *scanner) reference(stop func(byte) bool) (*Reference, error) {
 	start := s.pos
-	for s.pos < len(s.line) && s.line[s.pos] != '(' && !stop(s.line[s.pos]) {
-		if strings.HasPrefix(s.line[s.pos:], "${") {
-			if end := s.closing('{', '}', s.pos+1); end > 0 {
-				s.pos = end
-				continue
-			}
-		}
-		s.pos++
+	target := s.target(stop)
+	ref := &Reference{Target: target, TargetSpan: Span{start, s.pos}}
+	if name, rest, ok := strings.Cut(target, "{"); ok && isTarget(name) && strings.HasSuffix(rest, "}") && strings.Contains(rest, "=") {
+		return nil, errorAt(start, s.pos, "the values of a call stand in parentheses: write %s(%s)", name, strings.TrimSuffix(rest, "}"))
 	}
-	ref := &Reference{Target: s.line[start:s.pos], TargetSpan: Span{start, s.pos}}
 	if s.peek() == '(' && s.pos < len(s.line) {
 		if ref.Target == "" {
 			return nil, errorAt(s.pos, s.pos+1, "a call needs the name of a stage before the parenthesis")
@@ -181,6 +203,42 @@ func (s *scanner) reference(stop func(byte) bool) (*Reference, error) {
 	ref.Span = Span{start, s.pos}
 	ref.Text = s.line[start:s.pos]
 	return ref, nil
+}
+
+// target reads the name of a reference.
+func (s *scanner) target(stop func(byte) bool) string {
+	var (
+		out   strings.Builder
+		quote byte
+	)
+	for s.pos < len(s.line) {
+		c := s.line[s.pos]
+		switch {
+		case quote == 0 && (c == '(' || stop(c)):
+			return out.String()
+		case s.quotes && (quote == 0 && (c == '"' || c == '\'') || quote != 0 && c == quote):
+			quote ^= c // opens or closes
+			s.pos++
+			continue
+		case s.quotes && rune(c) == s.escape && s.pos+1 < len(s.line):
+			s.pos++
+			c = s.line[s.pos]
+		case strings.HasPrefix(s.line[s.pos:], "${"):
+			if end := s.closing('{', '}', s.pos+1); end > 0 {
+				out.WriteString(s.line[s.pos:end])
+				s.pos = end
+				continue
+			}
+		}
+		out.WriteByte(c)
+		s.pos++
+	}
+	return out.String()
+}
+
+// isTarget reports whether text may be the name of a stage.
+func isTarget(text string) bool {
+	return text != "" && strings.IndexFunc(text, func(r rune) bool { return r >= 0x80 || !isNameByte(byte(r)) && r != '-' && r != '.' }) < 0
 }
 
 // closing returns the offset behind the bracket that closes the one at from;
@@ -204,6 +262,9 @@ func (s *scanner) bindings(ref *Reference) error {
 	opened := s.pos
 	s.pos++
 	missing := func() error {
+		if s.spaced {
+			return errorAt(opened, s.pos, "the call of %s has no closing parenthesis: a space ends the flag, so quote its value, as in \"%s(A=1, B=2)\"", ref.Target, ref.Target)
+		}
 		return errorAt(opened, s.pos, "the call of %s has no closing parenthesis", ref.Target)
 	}
 	for first := true; ; first = false {
@@ -214,6 +275,8 @@ func (s *scanner) bindings(ref *Reference) error {
 		case s.peek() == ')' && first:
 			s.pos++
 			return nil
+		case s.peek() == ')':
+			return errorAt(s.pos-1, s.pos+1, "a binding is missing between the comma and the ): leave the comma out")
 		}
 		b, err := s.binding(ref.Target)
 		if err != nil {
@@ -258,7 +321,7 @@ func (s *scanner) binding(target string) (Binding, error) {
 	}
 	s.skipSpace()
 	if s.peek() != '=' {
-		return b, errorAt(b.NameSpan.Start, b.NameSpan.End, "%s has no value in the call of %s: write %s=value", b.Name, target, b.Name)
+		return b, errorAt(b.NameSpan.Start, b.NameSpan.End, "values are passed by name in the call of %s: write NAME=%s, with the ARG for NAME", target, b.Name)
 	}
 	s.pos++
 	s.skipSpace()
@@ -298,7 +361,10 @@ func (s *scanner) set(b *Binding) error {
 		case ',':
 			s.pos++
 		default:
-			if s.pos >= len(s.line) {
+			switch {
+			case s.pos >= len(s.line) && s.spaced:
+				return errorAt(opened, len(s.line), "the set of %s has no closing bracket: a space ends the flag, so quote its value", b.Name)
+			case s.pos >= len(s.line):
 				return errorAt(opened, len(s.line), "the set of %s has no closing bracket", b.Name)
 			}
 			return errorAt(s.pos, s.pos+1, "expected a comma or a closing bracket in the set of %s, found %q: quote a value that holds spaces or brackets", b.Name, s.peek())
