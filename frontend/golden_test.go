@@ -59,26 +59,13 @@ func TestGolden(t *testing.T) {
 // cases returns the golden cases by file.
 func cases(tb testing.TB) map[string]*txtar.Archive {
 	tb.Helper()
-	files, err := filepath.Glob("../testdata/cases/*.txtar")
-	if err != nil || len(files) == 0 {
-		tb.Fatal("no cases found", err)
-	}
-	out := map[string]*txtar.Archive{}
-	for _, file := range files {
-		if out[file], err = txtar.ParseFile(file); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	return out
+	return archives(tb, "cases")
 }
 
 // goldenRun builds a case and tells all that a user sees.
 func goldenRun(t *testing.T, archive *txtar.Archive) string {
 	t.Helper()
-	b, err := gatewaytest.Case(archive)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := caseOf(t, archive)
 	c := gatewaytest.New(b)
 	res, err := frontend.Build(t.Context(), c)
 	var out strings.Builder
