@@ -2,6 +2,7 @@ package gatewaytest
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"regexp"
 	"slices"
@@ -21,11 +22,10 @@ var madeUp = []string{"s__", "stagecraft.invalid", "stagecraft-scratch"}
 // look-ups of such a name, or of a stage's name as if it were an image.
 func (c *Client) Surprises(res *client.Result, err error) []string {
 	var out []string
-	for _, name := range madeUp {
-		if c.build.mentions(name) {
-			continue // it is the user's own
-		}
-		for where, text := range c.shown(res, err) {
+	// one that a user wrote is the user's own
+	names := slices.DeleteFunc(slices.Clone(madeUp), c.build.mentions)
+	for where, text := range c.shown(res, err) {
+		for _, name := range names {
 			if at := strings.Index(text, name); at >= 0 {
 				out = append(out, fmt.Sprintf("%s holds a made-up name: …%s…", where, text[max(0, at-60):min(len(text), at+60)]))
 			}
@@ -58,60 +58,66 @@ func (b *Build) mentions(text string) bool {
 	return false
 }
 
-// shown returns all texts that may reach a user, by where they stand.
-func (c *Client) shown(res *client.Result, err error) map[string]string {
-	out := map[string]string{}
-	add := func(where, text string) { out[where] += text + "\n" }
-	definition := func(where string, def *pb.Definition) {
-		if def == nil {
+// shown returns all texts that may reach a user, with where they stand.
+func (c *Client) shown(res *client.Result, err error) iter.Seq2[string, string] {
+	return func(yield func(where, text string) bool) {
+		more := true
+		show := func(where string, texts ...string) {
+			for _, text := range texts {
+				more = more && yield(where, text)
+			}
+		}
+		info := func(where string, info *pb.SourceInfo) { show(where, info.GetFilename(), string(info.GetData())) }
+		definition := func(def *pb.Definition) {
+			for _, dt := range def.GetDef() {
+				show("an op", string(dt))
+			}
+			for _, meta := range def.GetMetadata() {
+				for _, text := range meta.GetDescription() {
+					show("a vertex", text)
+				}
+				show("a vertex", meta.GetProgressGroup().GetName())
+			}
+			for _, source := range def.GetSource().GetInfos() {
+				info("a source of a vertex", source)
+			}
+		}
+		for _, req := range c.Solved {
+			definition(req.Definition)
+			for name, def := range req.FrontendInputs {
+				show("an input", name)
+				definition(def)
+			}
+			for key, value := range req.FrontendOpt {
+				show("an option of another frontend", key, value)
+			}
+		}
+		show("a look-up", c.Shown...)
+		for call := range c.Calls {
+			show("a look-up", call)
+		}
+		for _, w := range c.Warnings {
+			show("a warning", w.Message, w.detail())
+			info("the source of a warning", w.SourceInfo)
+		}
+		if err != nil {
+			show("the error", err.Error())
+			for _, s := range errdefs.Sources(err) {
+				info("a source of the error", s.Info)
+			}
+		}
+		if res == nil {
 			return
 		}
-		for _, dt := range def.Def {
-			add(where+": op", string(dt))
-		}
-		for _, meta := range def.Metadata {
-			add(where+": vertex", fmt.Sprint(meta.GetDescription(), meta.GetProgressGroup().GetName()))
-		}
-		if def.Source != nil {
-			for _, info := range def.Source.Infos {
-				add(where+": source", info.Filename+"\n"+string(info.Data))
-			}
-		}
-	}
-	for _, req := range c.Solved {
-		definition("solve", req.Definition)
-		for name, def := range req.FrontendInputs {
-			add("input", name)
-			definition("input", def)
-		}
-		add("options of another frontend", fmt.Sprint(req.FrontendOpt))
-	}
-	for _, text := range c.Shown {
-		add("look-up", text)
-	}
-	for call := range c.Calls {
-		add("round trip", call)
-	}
-	for _, w := range c.Warnings {
-		add("warning", fmt.Sprint(w.Message, w.detail(), w.SourceInfo.GetFilename(), string(w.SourceInfo.GetData())))
-	}
-	if err != nil {
-		add("error", err.Error())
-		for _, s := range errdefs.Sources(err) {
-			add("source of the error", s.Info.Filename+"\n"+string(s.Info.Data))
-		}
-	}
-	if res != nil {
 		for key, value := range res.Metadata {
-			add("metadata", key+" "+string(value))
+			show("metadata", key, string(value))
 		}
-		for platform, list := range res.Attestations {
+		for _, list := range res.Attestations {
 			for _, a := range list {
-				add("attestation", fmt.Sprint(platform, a.InToto, a.Metadata))
+				show("an attestation", fmt.Sprint(a.InToto, a.Metadata))
 			}
 		}
 	}
-	return out
 }
 
 // detail returns the details of a warning.
