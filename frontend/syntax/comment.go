@@ -128,7 +128,8 @@ func (f *File) comments(from, to int) []comment {
 			c.text = strings.TrimRightFunc(c.text, unicode.IsSpace)
 			out = append(out, c)
 		} else if apart.MatchString(trimmed) {
-			f.misspelled(from+len(line)-len(trimmed), strings.TrimRightFunc(trimmed, unicode.IsSpace), extensionPrefix)
+			at, plus := from+len(line)-len(trimmed), strings.IndexByte(trimmed, '+')+1
+			f.Warnings = append(f.Warnings, diagnostic.Warnf(RuleMisspelledExtension, f.span(at, at+plus), "%s is a comment (did you mean %s?)", trimmed[:plus], extensionPrefix))
 		}
 		from += len(line)
 	}
@@ -169,12 +170,12 @@ func (f *File) extensionComment(c comment, named *mounts) error {
 func (f *File) looksLike(c comment, word string) {
 	rest := strings.TrimSpace(c.text[len(word):])
 	name, _, assigned := strings.Cut(word, "=")
-	upper := strings.ToUpper(word)
+	upper, end := strings.ToUpper(word), len(word)
 	switch {
 	case assigned && slices.Contains([]string{"after", "mount", "if", "if-exists", "from", "oneof"}, name):
 		f.misspelled(c.offset, word, "--"+word)
 	case !c.spaced && rest != "" && slices.Contains(extensionInstructions, word):
-		f.misspelled(c.offset, word, extensionPrefix+" "+word)
+		f.Warnings = append(f.Warnings, diagnostic.Warnf(RuleMisspelledExtension, f.span(c.offset, c.offset+end), "%s%s is a comment (did you mean %s %s?)", extensionPrefix, word, extensionPrefix, word))
 	case upper == "IMPORT" && strings.Contains(strings.ToUpper(rest), " AS "), upper == "MOUNT" && strings.Contains(rest, "="):
 		f.misspelled(c.offset, word, upper)
 	case word == upper && len(word) > 3:
@@ -185,5 +186,5 @@ func (f *File) looksLike(c comment, word string) {
 }
 
 func (f *File) misspelled(offset int, word, meant string) {
-	f.Warnings = append(f.Warnings, diagnostic.Warnf(RuleMisspelledExtension, f.span(offset, offset+len(word)), "#+ %s is a comment (did you mean %s?)", strings.TrimLeft(word, "#+ \t"), meant))
+	f.Warnings = append(f.Warnings, diagnostic.Warnf(RuleMisspelledExtension, f.span(offset, offset+len(word)), "%s %s is a comment (did you mean %s?)", extensionPrefix, word, meant))
 }

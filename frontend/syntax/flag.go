@@ -392,7 +392,7 @@ func (in *Instruction) checkArguments() error {
 		name, _, _ := strings.Cut(args[gap[1]:], " ")
 		name, _, _ = strings.Cut(name, "=")
 		if slices.Contains(oursOf(in.Keyword), name) && name != "--from" && name != "--mount" {
-			return errorAt(at+gap[1], at+gap[1]+len(name), "%s stands in front of the other words of %s", name, strings.ToUpper(in.Keyword))
+			return errorAt(at+gap[1], at+gap[1]+len(name), "%s stands behind the words of %s, where it is one of them: write it in front, %s %s …", name, strings.ToUpper(in.Keyword), strings.ToUpper(in.Keyword), name)
 		}
 	}
 	return nil
