@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	// MaxLength is how many bytes an expression has (LANGUAGE.md, section 13).
+	// MaxLength is how many bytes an expression has (docs/reference/limits.md).
 	MaxLength = 4096
 	// MaxValue is how many bytes a value has that an expression looks at.
 	MaxValue = 4096

@@ -9,7 +9,7 @@ import (
 )
 
 // Reference names what a stage is built from or copies from: a stage, an image
-// or a context, or a call of a stage. LANGUAGE.md, section 3:
+// or a context, or a call of a stage (docs/reference/stage-functions.md):
 //
 //	reference = target [ "(" binding { "," binding } ")" ]
 //	binding   = NAME "=" value  |  NAME "=[" value { "," value } "]"
