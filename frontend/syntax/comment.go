@@ -43,28 +43,32 @@ func startsFlag(text string) bool {
 	return len(text) > 2 && text[:2] == "--" && ('a' <= text[2]|0x20 && text[2]|0x20 <= 'z')
 }
 
-// readComments reads the extensions among the comments above the instruction.
-// Flags become part of its logical line, behind its keyword.
-func (in *Instruction) readComments(named *mounts) error {
-	var flags logicalLine
+// readComments reads the extensions among the comments above the instruction. It
+// returns the flags among them.
+func (in *Instruction) readComments(named *mounts, open *blocks) (flags logicalLine, err error) {
 	for _, c := range in.file.comments(in.leadStart, max(in.start, in.leadStart)) {
 		if !c.flags() {
-			if err := in.file.extensionComment(c, named); err != nil {
-				return err
+			if err := in.file.extensionComment(c, named, open); err != nil {
+				return flags, err
 			}
 			if flags.text != "" && in.file.isInstruction(c) {
-				return in.file.errorAt(c.offset, c.offset+len(c.text), "no instruction may stand between flags and the line that they are for")
+				return flags, in.file.errorAt(c.offset, c.offset+len(c.text), "no instruction may stand between flags and the line that they are for")
 			}
 			continue
 		}
 		if err := in.file.checkFlags(c); err != nil {
-			return err
+			return flags, err
 		}
 		flags.add(c.text, c.offset)
 		flags.add(" ", c.offset+len(c.text)) // what stands there is at least a line end
 	}
+	return flags, nil
+}
+
+// insert makes flags of comments part of the logical line, behind the keyword.
+func (in *Instruction) insert(flags logicalLine) {
 	if flags.text == "" {
-		return nil
+		return
 	}
 	in.flagged = true
 	r := readLine(in.logical.text, 0, in.file.Escape)
@@ -80,7 +84,6 @@ func (in *Instruction) readComments(named *mounts) error {
 		at++
 	}
 	in.logical.insert(at, flags)
-	return nil
 }
 
 // checkFlags refuses a comment that holds more than flags.
@@ -101,12 +104,12 @@ func (f *File) checkFlags(c comment) error {
 }
 
 // trailingComments reads the comments below the last instruction.
-func (f *File) trailingComments(from int, named *mounts) error {
+func (f *File) trailingComments(from int, named *mounts, open *blocks) error {
 	for _, c := range f.comments(from, len(f.text)) {
 		if c.flags() {
 			return f.errorAt(c.offset, c.offset+len(c.text), "there is no instruction below these flags")
 		}
-		if err := f.extensionComment(c, named); err != nil {
+		if err := f.extensionComment(c, named, open); err != nil {
 			return err
 		}
 	}
@@ -147,7 +150,7 @@ func (f *File) isInstruction(c comment) bool {
 }
 
 // extensionComment reads a comment that is an instruction, or looks like one.
-func (f *File) extensionComment(c comment, named *mounts) error {
+func (f *File) extensionComment(c comment, named *mounts, open *blocks) error {
 	_, end := firstWord(c.text)
 	word := c.text[:end]
 	if !f.isInstruction(c) {
@@ -157,11 +160,9 @@ func (f *File) extensionComment(c comment, named *mounts) error {
 	f.Extended = true
 	var line logicalLine
 	line.add(c.text, c.offset)
-	switch strings.ToLower(word) {
-	case mountInstruction:
-		return named.define(f, line)
-	case importInstruction:
-		return f.addImport(line, named.inStage)
+	switch word {
+	case "MOUNT", "IMPORT", "IF", "ELSE", "END":
+		return f.addModule(word, line, named, open)
 	}
 	return f.errorAt(c.offset, c.offset+end, "%s is not part of this release", word)
 }

@@ -121,85 +121,129 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 // instructions cuts the file at the nodes of upstream's parser and finds the
 // extensions.
 func (f *File) instructions(nodes []*parser.Node, opt Options) ([]*Instruction, error) {
-	join := newJoiner(f.index, f.Escape)
-	all := make([]*Instruction, 0, len(nodes))
-	var changed []*Instruction
-	declared, named := declarations(nodes), newMounts(opt.Mount)
-	f.mounts = named
+	r := &fileReader{file: f, join: newJoiner(f.index, f.Escape), named: newMounts(opt.Mount), blocks: &blocks{file: f}, declared: declarations(nodes)}
+	f.mounts = r.named
 	behind := f.header
 	for _, node := range nodes {
 		in := &Instruction{file: f, Node: node, StartLine: node.StartLine, EndLine: node.EndLine, leadStart: behind}
 		_, in.start = f.index.line(node.StartLine)
 		in.end = f.index.end(node.EndLine)
 		behind = in.end
-		var next int
-		in.logical, next, in.dangling = join.join(node.StartLine, node.EndLine)
-		err := in.agree()
-		if in.logical.text != node.Original {
-			err = fmt.Errorf("internal error: the line was read as %q, not as %q", in.logical.text, node.Original)
-		}
-		if err != nil {
-			f.Extended = true
-			return nil, in.Locate(err)
-		}
-		if strings.EqualFold(node.Value, mountInstruction) || strings.EqualFold(node.Value, importInstruction) {
-			f.Extended = true
-			if err := in.readComments(named); err != nil {
-				return nil, err
-			}
-			in.Line = in.logical.text
-			if err := f.addModule(node.Value, in.logical, named); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		in.heredocs = in.end
-		if next <= node.EndLine {
-			_, in.heredocs = f.index.line(next)
-		}
-		if err = in.readComments(named); err == nil {
-			err = named.expand(in)
-		}
-		if err != nil {
+		if err := r.read(in); err != nil {
 			f.Extended = true
 			return nil, err
 		}
-		in.Line = in.logical.text
-		in.read()
-		if err = in.combine(); err == nil {
-			err = in.scan()
-		}
-		if err != nil {
-			f.Extended = true
-			return nil, in.Locate(err)
-		}
-		if in.Keyword == command.From {
-			if err := named.from(in); err != nil {
-				f.Extended = true
-				return nil, err
-			}
-		}
-		if in.Changed() {
-			f.Extended = f.Extended || in.extends(declared)
-			if !in.patch() {
-				changed = append(changed, in)
-			}
-		}
-		all = append(all, in)
 	}
-	if err := f.trailingComments(behind, named); err != nil {
+	err := f.trailingComments(behind, r.named, r.blocks)
+	if err == nil {
+		err = r.blocks.finish()
+	}
+	if err != nil {
 		f.Extended = true
 		return nil, err
 	}
-	return all, f.reparse(changed)
+	return r.all, f.reparse(r.changed)
 }
 
-// addModule reads a MOUNT or an IMPORT.
-func (f *File) addModule(word string, line logicalLine, named *mounts) error {
-	if strings.EqualFold(word, mountInstruction) {
-		return named.define(f, line)
+// fileReader reads the instructions of a file one after the other.
+type fileReader struct {
+	file     *File
+	join     *joiner
+	named    *mounts
+	blocks   *blocks
+	declared map[string]bool
+	all      []*Instruction
+	// changed are those of which upstream has to read the plain form.
+	changed []*Instruction
+}
+
+func (r *fileReader) read(in *Instruction) error {
+	var next int
+	in.logical, next, in.dangling = r.join.join(in.StartLine, in.EndLine)
+	err := in.agree()
+	if in.logical.text != in.Node.Original {
+		err = fmt.Errorf("internal error: the line was read as %q, not as %q", in.logical.text, in.Node.Original)
 	}
-	return f.addImport(line, named.inStage)
+	if err != nil {
+		return in.Locate(err)
+	}
+	flags, err := in.readComments(r.named, r.blocks)
+	if err != nil {
+		return err
+	}
+	switch word := in.Node.Value; {
+	case strings.EqualFold(word, mountInstruction), strings.EqualFold(word, importInstruction), r.blocks.isMarker(word):
+		r.file.Extended = true
+		in.insert(flags)
+		in.Line = in.logical.text
+		return r.file.addModule(word, in.logical, r.named, r.blocks)
+	}
+	in.heredocs = in.end
+	if next <= in.EndLine {
+		_, in.heredocs = r.file.index.line(next)
+	}
+	if err := in.findLines(next); err != nil {
+		return err
+	}
+	if in.lines != nil {
+		in.lines.flags, in.lines.mounts = flags, r.named.clone()
+	}
+	if err := in.take(flags, r.named); err != nil {
+		return err
+	}
+	keyword := in.Keyword
+	if in.OnBuild {
+		keyword = command.Onbuild
+	}
+	if err := r.blocks.place(in, keyword); err != nil {
+		return in.Locate(err)
+	}
+	if keyword == command.From {
+		if err := r.named.from(in); err != nil {
+			return err
+		}
+	}
+	if in.Changed() {
+		r.file.Extended = r.file.Extended || in.extends(r.declared)
+		if !in.patch() {
+			r.changed = append(r.changed, in)
+		}
+	}
+	r.all = append(r.all, in)
+	return nil
+}
+
+// take puts the flags of comments and the mounts that the instruction names into
+// its line, and finds the extensions in it.
+func (in *Instruction) take(flags logicalLine, named *mounts) error {
+	in.insert(flags)
+	if err := named.expand(in); err != nil {
+		return err
+	}
+	in.Line = in.logical.text
+	in.read()
+	err := in.combine()
+	if err == nil {
+		err = in.scan()
+	}
+	if err != nil {
+		return in.Locate(err)
+	}
+	return nil
+}
+
+// addModule reads a line that is a MOUNT, an IMPORT or the marker of a block.
+func (f *File) addModule(word string, line logicalLine, named *mounts, open *blocks) error {
+	switch strings.ToLower(word) {
+	case mountInstruction:
+		if open.open != nil {
+			return f.errorAt(line.offset(0, false), line.offset(len(word), true), "MOUNT stands outside of blocks: put the condition on the instruction that uses the mount")
+		}
+		return named.define(f, line)
+	case importInstruction:
+		return f.addImport(line, named.inStage, open)
+	}
+	return open.marker(line)
 }
 
 // declarations returns the words of all ARGs and ENVs, the names among them, and

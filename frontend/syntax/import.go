@@ -47,7 +47,7 @@ func IsFile(name string) bool {
 }
 
 // addImport reads an IMPORT, which stands in line.
-func (f *File) addImport(line logicalLine, started bool) error {
+func (f *File) addImport(line logicalLine, started bool, open *blocks) error {
 	in := &Instruction{file: f, Keyword: importInstruction, Line: line.text, logical: line}
 	in.StartLine = f.index.position(line.offset(0, false)).Line
 	in.EndLine = f.index.position(line.offset(len(line.text), true)).Line
@@ -56,6 +56,9 @@ func (f *File) addImport(line logicalLine, started bool) error {
 	if err == nil && started {
 		err = errorAt(0, in.keyword.End, "IMPORT stands before the first FROM")
 	}
+	if err == nil {
+		err = open.place(in, importInstruction)
+	}
 	if err == nil && len(f.Imports) == maxImports {
 		err = errorAt(0, in.keyword.End, "the file has more than %d imports", maxImports)
 	}
@@ -63,7 +66,7 @@ func (f *File) addImport(line logicalLine, started bool) error {
 		return in.Locate(err)
 	}
 	for _, other := range f.Imports {
-		if other.Alias == im.Alias && (other.In.If == nil || in.If == nil) {
+		if other.Alias == im.Alias && (!other.In.Conditional() || !in.Conditional()) {
 			return in.Errorf(im.AliasSpan, "line %d imports a file as %s already", other.In.StartLine, im.Alias)
 		}
 	}

@@ -47,6 +47,8 @@ type Instruction struct {
 	Arg ArgFlags
 	// If is the condition of the instruction; nil for none.
 	If *Condition
+	// Branch is the side of a block in which it stands; nil for none.
+	Branch *Branch
 	// IfExists is set for a COPY or ADD that skips sources that do not exist.
 	IfExists bool
 
@@ -55,6 +57,10 @@ type Instruction struct {
 	// leadStart and start are the file's offsets of the comments and blank
 	// lines above and of the instruction; heredocs and end those behind it.
 	leadStart, start, heredocs, end int
+	// lines are the blocks between its physical lines; nil for none.
+	lines *lines
+	// script is the body of its heredoc where that is not the file's.
+	script *string
 	// flagged is set when comments above give flags.
 	flagged bool
 	// outer are the flags of an ONBUILD itself, arguments what stands behind
@@ -104,7 +110,16 @@ func (in *Instruction) Text() string {
 }
 
 // Heredocs returns the bodies of the heredocs with their end words.
-func (in *Instruction) Heredocs() string { return in.file.text[in.heredocs:in.end] }
+func (in *Instruction) Heredocs() string {
+	if in.script != nil {
+		return *in.script
+	}
+	return in.file.text[in.heredocs:in.end]
+}
+
+// Conditional reports whether the instruction is there under a condition only, its
+// own or that of a block.
+func (in *Instruction) Conditional() bool { return in.If != nil || in.Branch != nil }
 
 // Changed reports whether the instruction cannot stand as it is in a plain
 // Dockerfile.

@@ -123,6 +123,8 @@ func (x *lineIndex) position(offset int) parser.Position {
 
 // joiner joins continuation lines under an escape token.
 type joiner struct {
+	// off reports whether a line behind the first is left out; nil for none.
+	off          func(line int) bool
 	index        *lineIndex
 	escape       []byte
 	continuation *regexp.Regexp
@@ -130,7 +132,7 @@ type joiner struct {
 
 func newJoiner(index *lineIndex, escape rune) *joiner {
 	token := regexp.QuoteMeta(string(escape))
-	return &joiner{index, []byte(string(escape)), regexp.MustCompile(`([^` + token + `])` + token + `[ \t]*$|^` + token + `[ \t]*$`)}
+	return &joiner{nil, index, []byte(string(escape)), regexp.MustCompile(`([^` + token + `])` + token + `[ \t]*$|^` + token + `[ \t]*$`)}
 }
 
 // join returns the logical line that starts at line first, and the line behind
@@ -154,6 +156,9 @@ func (j *joiner) join(first, last int) (l logicalLine, next int, dangling bool) 
 	add(part[:end], at)
 	dangling = true
 	for next = first + 1; next <= last; next++ {
+		if j.off != nil && j.off(next) {
+			continue
+		}
 		part, at = j.line(next)
 		if trimmed = bytes.TrimLeftFunc(part, unicode.IsSpace); len(trimmed) == 0 || trimmed[0] == '#' {
 			continue // empty and comment lines between continuation lines

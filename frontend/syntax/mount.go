@@ -3,6 +3,7 @@ package syntax
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -39,6 +40,13 @@ func newMounts(imported func(*Import, string) (string, error)) *mounts {
 		imported = func(*Import, string) (string, error) { return "", errors.New("no file can be imported here") }
 	}
 	return &mounts{global: map[string]mount{}, imported: imported}
+}
+
+// clone returns the mounts as they are at this line.
+func (m *mounts) clone() *mounts {
+	out := *m
+	out.global, out.stage, out.every = maps.Clone(m.global), maps.Clone(m.stage), slices.Clone(m.every)
+	return &out
 }
 
 // from starts a stage, whose RUNs have the mounts that its FROM asks for.

@@ -24,7 +24,7 @@ func Plain(data []byte) bool {
 		switch {
 		case hidesSource(line), cutsWord(line), hidesCondition(line), hasMisplaced(line):
 			return false
-		case hasWord(line, "MOUNT"), hasWord(line, "IMPORT"):
+		case hasWord(line, "MOUNT"), hasWord(line, "IMPORT"), bytes.HasPrefix(line, []byte("IF ")), bytes.HasPrefix(line, []byte("LET ")):
 			return false
 		case hasWord(line, "FROM"):
 			if bytes.ContainsAny(line, hiding+"#") || startsPath(line) || bytes.Contains(bytes.ReplaceAll(line, []byte("--platform"), nil), []byte("--")) {
