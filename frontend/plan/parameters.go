@@ -121,7 +121,7 @@ func (i *Instance) parameters(root *Instance, add func(Parameter)) {
 				return
 			}
 			p := Parameter{Name: arg.Key, Description: arg.DocComment, Default: arg.Value, Flags: in.Arg, In: in}
-			if names, err := i.Env.eval.scopeBefore(i, n+1); err == nil {
+			if names, err := i.scopeBefore(nil, n+1); err == nil {
 				v := names.lookup(arg.Key)
 				p.Value, p.Set = v.text, v.set
 			}
