@@ -75,7 +75,7 @@ func (p *planner) expandName(at place) (place, string, error) {
 			return at, "", err
 		}
 		if name == "" {
-			return at, "", at.in.Locate(blankError(at.inst.Env, ref.Target))
+			return at, "", at.empty()
 		}
 		return p.oneName(at, name)
 	case !ref.Extends() && at.kind != KindGate:
@@ -92,25 +92,21 @@ func (p *planner) expandName(at place) (place, string, error) {
 		return at, "", err
 	}
 	if name == "" {
-		return at, "", at.error(ref.TargetSpan, emptyError(at.inst.Env, ref.Target))
+		return at, "", at.empty()
 	}
 	return p.oneName(at, name)
 }
 
-// blankError is upstream's mistake of a FROM without a name; it says more when
-// conditions take all the lines away that would give it.
-func blankError(env *Environment, word string) error {
-	if off := offArgs(env, word); off != "" {
-		return errors.New(off)
+// empty is the mistake of a name that expands to nothing.
+func (at place) empty() error {
+	ref := at.reference
+	if off := offArgs(at.inst.Env, ref.Target); off != "" {
+		return at.errorf(ref.TargetSpan, "%s", off)
 	}
-	return fmt.Errorf("base name (%s) should not be blank", word)
-}
-
-func emptyError(env *Environment, word string) error {
-	if off := offArgs(env, word); off != "" {
-		return errors.New(off)
+	if at.kind == KindBase { // in upstream's words
+		return at.in.Locate(fmt.Errorf("base name (%s) should not be blank", ref.Target))
 	}
-	return fmt.Errorf("%s is empty here: a stage, image or context is needed", word)
+	return at.errorf(ref.TargetSpan, "%s is empty here: a stage, image or context is needed", ref.Target)
 }
 
 // oneName refuses a name out of a variable that is more than one name: a value of
