@@ -18,7 +18,7 @@ func (p *planner) resolve(inst *Instance) error {
 		return err
 	}
 	if p.replaced(inst.Stage, env, platform) {
-		inst.Replaced, inst.Instructions = true, inst.Stage.Instructions
+		inst.Replaced = true
 		inst.Base = p.outside(KindBase, inst.Stage.Name, env, platform)
 		return nil
 	}

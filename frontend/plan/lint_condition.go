@@ -40,7 +40,7 @@ var (
 
 // lintConditions warns of conditions that cannot mean what they say.
 func (p *planner) lintConditions(f *module.File) {
-	var known []string // the names that have values somewhere, found when needed
+	var known []string                      // the names that have values somewhere, found when needed
 	below := map[*syntax.Instruction]bool{} // an image, in the end
 	for _, stage := range f.Stages {
 		refs := stage.From.References
