@@ -79,7 +79,7 @@ func (p *planner) expandName(at place) (place, string, error) {
 		}
 		return p.oneName(at, name)
 	case !ref.Extends() && at.kind != KindGate:
-		return at, ref.Target, nil
+		return p.oneName(at, ref.Target)
 	case ref.Cache && strings.Contains(ref.Target, "$"):
 		return at, "", at.errorf(ref.TargetSpan, "'from' of a cache mount doesn't support variable expansion, define alias stage instead")
 	}
@@ -109,11 +109,11 @@ func (at place) empty() error {
 	return at.errorf(ref.TargetSpan, "%s is empty here: a stage, image or context is needed", ref.Target)
 }
 
-// oneName refuses a name out of a variable that is more than one name: a value of
-// the build never becomes syntax. One call stays one.
+// oneName refuses a name out of a variable, or out of quotes, that is more than one
+// name: a value of the build never becomes syntax. One call stays one.
 func (p *planner) oneName(at place, name string) (place, string, error) {
 	ref := at.reference
-	if !strings.Contains(ref.Target, "$") || isOneName(name) {
+	if !hasSyntax(ref.Target) && !strings.ContainsAny(name, " \t\r\n,") || isOneName(name) {
 		return at, name, nil
 	}
 	refused := at.errorf(ref.TargetSpan, "%s stands for %s, which is not one name: a stage, an image, a context or a call is needed", ref.Target, shortened(name))

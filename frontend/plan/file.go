@@ -14,6 +14,8 @@ type dockerfile struct {
 	eval *evaluator
 	// named are the stages by name, in the order of the file.
 	named map[string][]*syntax.Stage
+	// nearNames are the names of stages that a name is almost.
+	nearNames map[string][]string
 	// declared are the names of all ARGs of the file.
 	declared map[string]struct{}
 	// wide are those of them that every stage depends on.
@@ -24,7 +26,7 @@ type dockerfile struct {
 }
 
 func newDockerfile(f *module.File, opt Options) *dockerfile {
-	d := &dockerfile{File: f, named: map[string][]*syntax.Stage{}, declared: map[string]struct{}{}}
+	d := &dockerfile{File: f, named: map[string][]*syntax.Stage{}, nearNames: map[string][]string{}, declared: map[string]struct{}{}}
 	d.eval = newEvaluator(d, opt)
 	for _, stage := range f.Stages {
 		d.namesFiles = d.namesFiles || namesFile([]*syntax.Instruction{stage.From})

@@ -65,7 +65,7 @@ func (s *scope) visible(name string) value {
 // number n.
 func (i *Instance) scopeBefore(p *planner, n int) (*scope, error) {
 	if i.scope == nil {
-		s := &scope{p: p, env: i.Env, local: map[string]value{}, config: map[string]value{}}
+		s := &scope{p: p, env: i.Env, local: map[string]value{}}
 		if err := i.inherit(s); err != nil {
 			return nil, err
 		}
@@ -110,7 +110,7 @@ func (i *Instance) inherit(s *scope) error {
 			v.deps = nil
 			s.local[name] = v
 		}
-		s.config[name] = v
+		s.setConfig(name, v)
 	}
 	if !base.Sealed {
 		for name, v := range below.local {
@@ -172,10 +172,18 @@ func (s *scope) declare(in *syntax.Instruction, cmd any) error {
 			values[i] = v
 		}
 		for i, kv := range cmd.Env {
-			s.local[kv.Key], s.config[kv.Key] = values[i], values[i]
+			s.local[kv.Key] = values[i]
+			s.setConfig(kv.Key, values[i])
 		}
 	}
 	return nil
+}
+
+func (s *scope) setConfig(name string, v value) {
+	if s.config == nil { // most stages have none
+		s.config = map[string]value{}
+	}
+	s.config[name] = v
 }
 
 // arg evaluates an ARG of a stage as upstream does: a build arg wins over the

@@ -78,8 +78,8 @@ func (p *planner) refuseMisspelled(at place, env *Environment, name string) erro
 	if p.warned[at.reference] {
 		return nil
 	}
-	for _, stage := range stageNames(file) {
-		if stage != at.inst.Stage.Name && misspells(strings.ToLower(name), stage) {
+	for _, stage := range file.near(name) {
+		if stage != at.inst.Stage.Name {
 			p.warned[at.reference] = true
 			p.warn(RuleMisspelledStage, at.in.Place(at.reference.TargetSpan), "%s is no stage, so it is an image (did you mean the stage %s?)", name, stage)
 			break
@@ -88,11 +88,22 @@ func (p *planner) refuseMisspelled(at place, env *Environment, name string) erro
 	return nil
 }
 
+// near returns the names of stages that a name is almost. Many stages may be built
+// FROM one image, so it looks once for each name.
+func (d *dockerfile) near(name string) []string {
+	list, ok := d.nearNames[name]
+	if !ok {
+		list = slices.DeleteFunc(stageNames(d), func(stage string) bool { return !misspells(strings.ToLower(name), stage) })
+		d.nearNames[name] = list
+	}
+	return list
+}
+
 // misspells reports whether a name is one slip away from that of a stage: a letter
 // too many, too few, or another one, or two in the wrong order. A digit behind the
 // name of an image makes a name of its own, as node20.
 func misspells(name, stage string) bool {
-	if len(name) < 4 || len(stage) < 4 {
+	if len(name) < 4 || len(stage) < 4 || max(len(name)-len(stage), len(stage)-len(name)) > 1 {
 		return false
 	}
 	sorted := func(s string) string { return string(slices.Sorted(slices.Values([]byte(s)))) }
