@@ -15,7 +15,7 @@ import (
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
-// The limits of a build (LANGUAGE.md, section 13).
+// The limits of a build (docs/reference/imports.md).
 const (
 	// MaxDepth is how many imports lead to a file.
 	MaxDepth = 32
@@ -69,8 +69,8 @@ type File struct {
 	Path   string
 	// Root is the source that /x means, BuildContext what COPY copies from.
 	Root, BuildContext *Source
-	// Prefix stands in front of the names of its stages in what users see.
-	Prefix string
+	// Number counts the files of a build in the order in which they were asked for.
+	Number int
 
 	depth   int
 	imports []*File
@@ -135,8 +135,6 @@ func (s *Set) Of(text *diagnostic.Text) *File {
 type Request struct {
 	// From is the source as written, empty for that of the importing file.
 	From, Path string
-	// Alias is the name of the import; empty for a file that a reference names.
-	Alias string
 	// ShareContext gives a library the build context of the importing file.
 	ShareContext bool
 }
@@ -164,15 +162,6 @@ func (s *Set) Import(ctx context.Context, importer *File, req Request) (*File, e
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case req.Alias != "":
-	case importer.Main:
-		f.Prefix = req.Path + "#"
-	case f.Source.Kind == Library && strings.HasSuffix(importer.Prefix, "."):
-		f.Prefix = strings.TrimSuffix(importer.Prefix, ".") + ":" + f.Path + "#"
-	default:
-		f.Prefix = f.shown() + "#"
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.add(ctx, importer, f)
@@ -189,6 +178,7 @@ func (s *Set) add(ctx context.Context, importer, f *File) (*File, error) {
 	}
 	importer.uses(f)
 	if !ok {
+		f.Number = len(s.files)
 		s.files[f.key()] = f
 		f.err = s.load(ctx, importer, f)
 	}
@@ -208,7 +198,7 @@ func (s *Set) load(ctx context.Context, importer, f *File) error {
 		return &Error{From: errors.Is(err, ErrFetch), err: err}
 	}
 	f.depth = importer.depth + 1
-	f.File, err = s.parse(ctx, f, data, f.shown())
+	f.File, err = s.parse(ctx, f, data, f.Shown())
 	return f.Locate(err)
 }
 
@@ -233,7 +223,7 @@ func (s *Set) Prefetch(ctx context.Context, importer *File, list []Request) {
 
 // resolve finds where a file lies.
 func (s *Set) resolve(ctx context.Context, importer *File, req Request) (*File, error) {
-	f := &File{Source: importer.Source, Root: importer.Root, BuildContext: importer.BuildContext, Prefix: importer.Prefix + req.Alias + "."}
+	f := &File{Source: importer.Source, Root: importer.Root, BuildContext: importer.BuildContext}
 	if req.From != "" {
 		source, err := s.fetch.Open(ctx, req.From)
 		if err != nil {
@@ -277,8 +267,8 @@ func (f *File) check(req Request) error {
 	return nil
 }
 
-// shown is the file's name in errors and in the progress.
-func (f *File) shown() string {
+// Shown is the file's name in errors and in the progress.
+func (f *File) Shown() string {
 	if f.Source.Kind != Library {
 		return f.Path
 	}
@@ -330,7 +320,7 @@ func (s *Set) mount(ctx context.Context, f *File, im *syntax.Import, name string
 	if strings.Contains(im.Path+im.From, "$") || im.In.If != nil {
 		return "", fmt.Errorf("the import on line %d has a variable or a condition: its mounts cannot be known here", im.In.StartLine)
 	}
-	other, err := s.resolve(ctx, f, Request{From: im.From, Path: im.Path, Alias: im.Alias, ShareContext: im.Context != ""})
+	other, err := s.resolve(ctx, f, Request{From: im.From, Path: im.Path, ShareContext: im.Context != ""})
 	if err == nil {
 		other, err = s.add(ctx, f, other) // a parse holds the lock
 	}
