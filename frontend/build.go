@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/frontend/source"
 	"github.com/stagecraft-build/stagecraft/llbgen"
 )
 
@@ -55,17 +56,9 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 		return nil, capsErr
 	}
 
-	var gen *llbgen.Generator
-	sources := func(text *diagnostic.Text) *llb.SourceMap {
-		if gen != nil {
-			if sm := gen.SourceMap(text); sm != nil {
-				return sm
-			}
-		}
-		return src.SourceMap
-	}
-	warn := func(w *diagnostic.Diagnostic) { warnIn(ctx, bc, src, sources(w.Place.Text), w) }
-	gen, err = llbgen.New(ctx, bc, src, bc.GatewayClient(), warn, options)
+	sources := source.New(bc, src)
+	warn := func(w *diagnostic.Diagnostic) { warnIn(ctx, bc, sources, w) }
+	gen, err := llbgen.New(ctx, bc, sources, bc.GatewayClient(), warn, options)
 	if err != nil {
 		return nil, locate(err, sources)
 	}

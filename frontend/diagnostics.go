@@ -3,6 +3,7 @@ package frontend
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
@@ -13,11 +14,13 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/frontend/source"
 )
 
-// warnIn shows a lint warning of a file, that of sm, in the progress of the build.
-// A warning that cannot be shown does not fail the build.
-func warnIn(ctx context.Context, bc *dockerui.Client, src *dockerui.Source, sm *llb.SourceMap, w *diagnostic.Diagnostic) {
+// warnIn shows a lint warning in the progress of the build: one of the main file
+// as upstream does, one of an imported file with the file's name. A warning that
+// cannot be shown does not fail the build.
+func warnIn(ctx context.Context, bc *dockerui.Client, sources *source.Sources, w *diagnostic.Diagnostic) {
 	text := linter.LintFormatShort(w.Rule.Name, w.Message, w.Place.Line())
 	opts := client.WarnOpts{
 		Level:  1,
@@ -25,19 +28,29 @@ func warnIn(ctx context.Context, bc *dockerui.Client, src *dockerui.Source, sm *
 		URL:    w.Rule.URL,
 		Range:  pbRanges(w.Place.Ranges),
 	}
-	if sm == src.SourceMap {
-		src.Warn(ctx, text, opts)
+	if in := w.Place.Text; in == nil || in.Name == "" {
+		sources.Main.Warn(ctx, text, opts)
 		return
 	}
+	text = fmt.Sprintf("%s: %s (%s)", w.Rule.Name, w.Message, where(w.Place))
+	sm := sources.SourceMap(w.Place.Text)
 	opts.SourceInfo = sourceInfo(sm)
 	if vertex, err := sm.Definition.Head(); err == nil {
 		_ = bc.GatewayClient().Warn(ctx, vertex, text, opts)
 	}
 }
 
+// where says in which imported file, and on which of its lines, a place is.
+func where(place diagnostic.Place) string {
+	if line := place.Line(); line > 0 {
+		return fmt.Sprintf("%s, line %d", place.Text.Name, line)
+	}
+	return place.Text.Name
+}
+
 // locate attaches the source excerpts of a located error, so that the client
-// shows the lines at fault. sources gives the files.
-func locate(err error, sources func(*diagnostic.Text) *llb.SourceMap) error {
+// shows the lines at fault.
+func locate(err error, sources *source.Sources) error {
 	var (
 		at      *diagnostic.Diagnostic
 		located *parser.LocationError
@@ -45,11 +58,11 @@ func locate(err error, sources func(*diagnostic.Text) *llb.SourceMap) error {
 	switch {
 	case errors.As(err, &at):
 		for _, place := range at.Places() {
-			err = withSource(err, sources(place.Text), place.Ranges)
+			err = withSource(err, sources.SourceMap(place.Text), place.Ranges)
 		}
 	case errors.As(err, &located):
 		for _, ranges := range located.Locations {
-			err = withSource(err, sources(nil), ranges)
+			err = withSource(err, sources.Main.SourceMap, ranges)
 		}
 	}
 	return err

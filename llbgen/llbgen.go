@@ -71,11 +71,12 @@ func (w Warn) in(text **diagnostic.Text) linter.LintWarnFunc {
 	}
 }
 
-// New returns a Generator for the Dockerfile src of the build that bc
+// New returns a Generator for the main file of sources, in the build that bc
 // describes. Image configs are looked up through resolver; warn is called for
 // each lint warning. Errors of the extensions are located
-// (*diagnostic.Diagnostic).
-func New(ctx context.Context, bc *dockerui.Client, src *dockerui.Source, resolver llb.ImageMetaResolver, warn Warn, options Options) (*Generator, error) {
+// (*diagnostic.Diagnostic), in a text of sources.
+func New(ctx context.Context, bc *dockerui.Client, sources *source.Sources, resolver llb.ImageMetaResolver, warn Warn, options Options) (*Generator, error) {
+	src := sources.Main
 	g := &Generator{
 		text: src.Data,
 		opt: dockerfile2llb.ConvertOpt{
@@ -84,20 +85,20 @@ func New(ctx context.Context, bc *dockerui.Client, src *dockerui.Source, resolve
 			SourceMap:    src.SourceMap,
 			MetaResolver: resolver,
 		},
-		warn: warn,
-		bake: options.Lower,
+		sources: sources,
+		warn:    warn,
+		bake:    options.Lower,
 	}
 	if warn != nil {
 		var main *diagnostic.Text
 		g.opt.Warn = warn.in(&main)
 	}
-	g.sources = source.New(bc, src)
 	g.files = module.NewSet(g.sources, g.sources.Dockerfiles, g.sources.Context, src.Filename)
 	calls := strings.Contains(bc.Target, "(") || syntax.IsFile(bc.Target)
 	if !options.Lower && !calls && syntax.Plain(src.Data) {
 		return g, nil
 	}
-	file, err := g.files.Parse(ctx, src.Data)
+	file, err := g.files.Parse(ctx, sources.MainText)
 	g.hints = file.Warnings
 	var lintErr error
 	g.lint, lintErr = lintConfig(bc.LinterConfig, src.Data)
@@ -242,13 +243,12 @@ func (g *Generator) warnUnless(quiet bool) Warn {
 	return g.warn
 }
 
-// SourceMap returns what shows a file of the build in errors; nil for the main
-// one.
+// SourceMap returns what shows an imported file in errors; nil for the main file.
 func (g *Generator) SourceMap(text *diagnostic.Text) *llb.SourceMap {
-	if text == nil || g.file == nil || text == g.file.Text {
+	if text == nil || text == g.sources.MainText {
 		return nil
 	}
-	return g.sources.SourceMap(g.files.Of(text))
+	return g.sources.SourceMap(text)
 }
 
 func (g *Generator) planFile(ctx context.Context, file *module.File, opt dockerfile2llb.ConvertOpt) (*plan.Plan, error) {

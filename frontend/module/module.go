@@ -54,9 +54,9 @@ const (
 type Fetcher interface {
 	// Open returns the source that IMPORT --from names.
 	Open(ctx context.Context, from string) (*Source, error)
-	// Read returns a file of a source. path is relative and clean. An error says
-	// what there is in place of a file, if anything.
-	Read(ctx context.Context, s *Source, path string) ([]byte, error)
+	// Read returns a file of a source, the same text each time. path is relative
+	// and clean. An error says what there is in place of a file, if anything.
+	Read(ctx context.Context, s *Source, path string) (*diagnostic.Text, error)
 }
 
 // File is a Dockerfile of a build.
@@ -105,30 +105,18 @@ func NewSet(fetch Fetcher, dir, context *Source, file string) *Set {
 }
 
 // Parse reads the main file.
-func (s *Set) Parse(ctx context.Context, data []byte) (*File, error) {
+func (s *Set) Parse(ctx context.Context, text *diagnostic.Text) (*File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var err error
-	s.main.File, err = s.parse(ctx, s.main, data, "")
+	s.main.File, err = s.parse(ctx, s.main, text)
 	return s.main, err
 }
 
-func (s *Set) parse(ctx context.Context, f *File, data []byte, name string) (*syntax.File, error) {
-	return syntax.Parse(&diagnostic.Text{Name: name, Data: data}, syntax.Options{Mount: func(im *syntax.Import, mount string) (string, error) {
+func (s *Set) parse(ctx context.Context, f *File, text *diagnostic.Text) (*syntax.File, error) {
+	return syntax.Parse(text, syntax.Options{Mount: func(im *syntax.Import, mount string) (string, error) {
 		return s.mount(ctx, f, im, mount)
 	}})
-}
-
-// Of returns the file of a text; nil for one of another build.
-func (s *Set) Of(text *diagnostic.Text) *File {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range s.files {
-		if f.File != nil && f.Text == text {
-			return f
-		}
-	}
-	return nil
 }
 
 // Request asks for a file from another one. Words are expanded.
@@ -203,12 +191,12 @@ func (s *Set) load(ctx context.Context, importer, f *File) error {
 	case len(s.files) > MaxFiles:
 		return &Error{err: fmt.Errorf("the build has more than %d files", MaxFiles)}
 	}
-	data, err := s.fetch.Read(ctx, f.Source, f.Path)
+	text, err := s.fetch.Read(ctx, f.Source, f.Path)
 	if err != nil {
 		return &Error{From: errors.Is(err, ErrFetch), err: err}
 	}
 	f.depth = importer.depth + 1
-	f.File, err = s.parse(ctx, f, data, f.shown())
+	f.File, err = s.parse(ctx, f, text)
 	return f.Locate(err)
 }
 
@@ -333,6 +321,11 @@ func (s *Set) mount(ctx context.Context, f *File, im *syntax.Import, name string
 	other, err := s.resolve(ctx, f, Request{From: im.From, Path: im.Path, Alias: im.Alias, ShareContext: im.Context != ""})
 	if err == nil {
 		other, err = s.add(ctx, f, other) // a parse holds the lock
+	}
+	var elsewhere *diagnostic.Diagnostic
+	if errors.As(err, &elsewhere) {
+		at := im.In.Place(im.PathSpan)
+		return "", diagnostic.Relate(err, at, "imported on line %d", at.Line())
 	}
 	if err != nil {
 		return "", err
