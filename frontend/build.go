@@ -10,6 +10,7 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/frontend/subrequests/lint"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
@@ -59,6 +60,14 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	sources := source.New(bc, src)
 	warn := func(w *diagnostic.Diagnostic) { warnIn(ctx, bc, sources, w) }
 	gen, err := llbgen.New(ctx, bc, sources, bc.GatewayClient(), warn, options)
+	if opts[keyRequest] == lint.RequestLint && (err != nil || gen.File() != nil) {
+		return check(ctx, sources, func(ctx context.Context, warn llbgen.Warn) error {
+			if err != nil {
+				return err
+			}
+			return gen.Check(ctx, warn)
+		})
+	}
 	if err != nil {
 		return nil, locate(err, sources)
 	}

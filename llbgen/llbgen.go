@@ -34,8 +34,7 @@ type Generator struct {
 	// file is what the extensions stand in; nil for a plain Dockerfile, which
 	// upstream converts as it is.
 	file *module.File
-	// files are those of the build, sources where they come from.
-	files   *module.Set
+	// sources are the files of the build and where they come from.
 	sources *source.Sources
 	warn    Warn
 	// hints are the warnings about the spelling of the file, lint says which
@@ -93,12 +92,11 @@ func New(ctx context.Context, bc *dockerui.Client, sources *source.Sources, reso
 		var main *diagnostic.Text
 		g.opt.Warn = warn.in(&main)
 	}
-	g.files = module.NewSet(g.sources, g.sources.Dockerfiles, g.sources.Context, src.Filename)
 	calls := strings.Contains(bc.Target, "(") || syntax.IsFile(bc.Target)
 	if !options.Lower && !calls && syntax.Plain(src.Data) {
 		return g, nil
 	}
-	file, err := g.files.Parse(ctx, sources.MainText)
+	file, err := sources.Files.Parse(ctx, sources.MainText)
 	g.hints = file.Warnings
 	var lintErr error
 	g.lint, lintErr = lintConfig(bc.LinterConfig, src.Data)
@@ -149,21 +147,23 @@ func mayCall(file *syntax.File, buildArgs map[string]string) bool {
 	if len(used) == 0 {
 		return false
 	}
-	more := func(value string) bool { return strings.Contains(value, "(") || syntax.IsFile(value) }
 	for _, in := range file.Args {
 		for _, word := range in.Words() {
-			if name, value, _ := strings.Cut(word, "="); used[name] && more(strings.Trim(value, `"'`)) {
+			if name, value, _ := strings.Cut(word, "="); used[name] && mayName(strings.Trim(value, `"'`)) {
 				return true
 			}
 		}
 	}
 	for name, value := range buildArgs {
-		if used[name] && more(value) {
+		if used[name] && mayName(value) {
 			return true
 		}
 	}
 	return false
 }
+
+// mayName reports whether a value may be a call or a stage of another file.
+func mayName(value string) bool { return strings.Contains(value, "(") || syntax.IsFile(value) }
 
 // Image is the target stage built for one platform.
 type Image struct {
@@ -231,6 +231,7 @@ func (g *Generator) build(ctx context.Context, opt dockerfile2llb.ConvertOpt, qu
 	b, err := g.newBuild(opt, p, g.warnUnless(quiet))
 	if err == nil {
 		b.runRules(append(slices.Clip(g.hints), p.Warnings...))
+		b.lintTexts(ctx, p)
 	}
 	return b, err
 }
@@ -261,7 +262,7 @@ func (g *Generator) planFile(ctx context.Context, file *module.File, opt dockerf
 		Requested:      bc.TargetPlatforms,
 		AllStages:      opt.AllStages,
 		Request:        bc.BuildOpts().Opts["requestid"] != "",
-		Files:          g.files,
+		Files:          g.sources.Files,
 	}
 	for key := range bc.BuildOpts().Opts {
 		if name, ok := strings.CutPrefix(key, "context:"); ok && name != scratchContext {

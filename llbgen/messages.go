@@ -82,7 +82,7 @@ func (w *warnings) add(d *diagnostic.Diagnostic) {
 // lowering brought about, and what the rules of the file skip.
 func (b *build) warnFor(u *unit) linter.LintWarnFunc {
 	return func(rule, description, url, msg string, location []parser.Range) {
-		if strings.Contains(msg, sealedHost) {
+		if strings.Contains(msg, sealedHost) || slices.Contains(textRules[:], rule) {
 			return
 		}
 		if len(location) > 0 && (rule == linter.RuleFromPlatformFlagConstDisallowed.Name || rule == linter.RuleRedundantTargetPlatform.Name) {

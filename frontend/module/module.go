@@ -73,6 +73,7 @@ type File struct {
 	Prefix string
 
 	depth   int
+	asked   diagnostic.Place
 	imports []*File
 	err     error // of reading it
 }
@@ -90,6 +91,8 @@ type Set struct {
 
 	mu    sync.Mutex
 	files map[key]*File
+	// asked is where each text but the main one was asked for first.
+	asked map[*diagnostic.Text]diagnostic.Place
 }
 
 type key struct {
@@ -101,7 +104,7 @@ type key struct {
 // context; the same one where the Dockerfile is part of the context.
 func NewSet(fetch Fetcher, dir, context *Source, file string) *Set {
 	main := &File{Main: true, Source: dir, Path: path.Clean(file), Root: context, BuildContext: context}
-	return &Set{fetch: fetch, main: main, files: map[key]*File{{dir, context, main.Path}: main}}
+	return &Set{fetch: fetch, main: main, files: map[key]*File{{dir, context, main.Path}: main}, asked: map[*diagnostic.Text]diagnostic.Place{}}
 }
 
 // Parse reads the main file.
@@ -119,8 +122,22 @@ func (s *Set) parse(ctx context.Context, f *File, text *diagnostic.Text) (*synta
 	}})
 }
 
+// Asked returns the place in the main file that led to a text: an import, or a
+// reference that names the file.
+func (s *Set) Asked(text *diagnostic.Text) diagnostic.Place {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := s.asked[text]
+	for s.main.File != nil && at.Text != nil && at.Text != s.main.Text {
+		at = s.asked[at.Text]
+	}
+	return at
+}
+
 // Request asks for a file from another one. Words are expanded.
 type Request struct {
+	// At is where.
+	At diagnostic.Place
 	// From is the source as written, empty for that of the importing file.
 	From, Path string
 	// Alias is the name of the import; empty for a file that a reference names.
@@ -195,6 +212,9 @@ func (s *Set) load(ctx context.Context, importer, f *File) error {
 	if err != nil {
 		return &Error{From: errors.Is(err, ErrFetch), err: err}
 	}
+	if _, ok := s.asked[text]; !ok {
+		s.asked[text] = f.asked
+	}
 	f.depth = importer.depth + 1
 	f.File, err = s.parse(ctx, f, text)
 	return f.Locate(err)
@@ -221,7 +241,7 @@ func (s *Set) Prefetch(ctx context.Context, importer *File, list []Request) {
 
 // resolve finds where a file lies.
 func (s *Set) resolve(ctx context.Context, importer *File, req Request) (*File, error) {
-	f := &File{Source: importer.Source, Root: importer.Root, BuildContext: importer.BuildContext, Prefix: importer.Prefix + req.Alias + "."}
+	f := &File{Source: importer.Source, Root: importer.Root, BuildContext: importer.BuildContext, Prefix: importer.Prefix + req.Alias + ".", asked: req.At}
 	if req.From != "" {
 		source, err := s.fetch.Open(ctx, req.From)
 		if err != nil {
@@ -318,13 +338,13 @@ func (s *Set) mount(ctx context.Context, f *File, im *syntax.Import, name string
 	if strings.Contains(im.Path+im.From, "$") || im.In.If != nil {
 		return "", fmt.Errorf("the import on line %d has a variable or a condition: its mounts cannot be known here", im.In.StartLine)
 	}
-	other, err := s.resolve(ctx, f, Request{From: im.From, Path: im.Path, Alias: im.Alias, ShareContext: im.Context != ""})
+	at := im.In.Place(im.PathSpan)
+	other, err := s.resolve(ctx, f, Request{At: at, From: im.From, Path: im.Path, Alias: im.Alias, ShareContext: im.Context != ""})
 	if err == nil {
 		other, err = s.add(ctx, f, other) // a parse holds the lock
 	}
 	var elsewhere *diagnostic.Diagnostic
 	if errors.As(err, &elsewhere) {
-		at := im.In.Place(im.PathSpan)
 		return "", diagnostic.Relate(err, at, "imported on line %d", at.Line())
 	}
 	if err != nil {

@@ -88,7 +88,11 @@ func (p *planner) find(at place, env *Environment, name string) (*target, error)
 			return nil, at.errorf(at.reference.TargetSpan, "the stage is missing behind #: write %s#stage, or %s for the last one", path, path)
 		}
 	}
-	f, err := p.opt.Files.Import(p.ctx, file.File, module.Request{Path: path})
+	req := module.Request{Path: path}
+	if at.in != nil {
+		req.At = at.in.Place(at.reference.TargetSpan)
+	}
+	f, err := p.opt.Files.Import(p.ctx, file.File, req)
 	if err != nil {
 		return nil, p.importError(at, err)
 	}
@@ -183,7 +187,7 @@ func (p *planner) importError(at place, err error) error {
 func (p *planner) request(env *Environment, im *syntax.Import) (module.Request, error) {
 	at := place{in: im.In}
 	names := newScope(env)
-	req := module.Request{Alias: im.Alias, ShareContext: im.Context != ""}
+	req := module.Request{At: im.In.Place(im.PathSpan), Alias: im.Alias, ShareContext: im.Context != ""}
 	var err error
 	if req.From, err = p.expand(at, names, im.FromSpan, im.From); err != nil {
 		return req, err

@@ -26,10 +26,8 @@ type Sources struct {
 	Main *dockerui.Source
 	// MainText is its text.
 	MainText *diagnostic.Text
-	// Dockerfiles holds the main file, Context is the build context; one
-	// source when the Dockerfile is part of it.
-	Dockerfiles, Context *module.Source
-
+	// Files are those of the build.
+	Files  *module.Set
 	mu     sync.Mutex
 	opened map[string]*opening
 	trees  map[*module.Source]*tree
@@ -49,6 +47,8 @@ type opening struct {
 type tree struct {
 	name    string
 	library bool
+	// alone is set for the directory of a Dockerfile that holds nothing else.
+	alone bool
 	// local are the client's directories in which a file may be, state is the
 	// LLB of another source.
 	local []oneFileOf
@@ -77,6 +77,10 @@ type file struct {
 	err  error
 }
 
+// keyDockerfile is set by clients that make a directory of their own for a
+// Dockerfile: one from standard input, from a URL, or written in a bake file.
+const keyDockerfile = "dockerfilekey"
+
 // New finds out where the main file src comes from.
 func New(bc *dockerui.Client, src *dockerui.Source) *Sources {
 	s := &Sources{
@@ -84,21 +88,25 @@ func New(bc *dockerui.Client, src *dockerui.Source) *Sources {
 		opened: map[string]*opening{}, trees: map[*module.Source]*tree{}, files: map[fileKey]*file{}, shown: map[*diagnostic.Text]*llb.SourceMap{},
 	}
 	s.shown[s.MainText] = src.SourceMap
-	s.Context = &module.Source{Name: "the build context", Kind: module.Context}
-	s.trees[s.Context] = &tree{name: "the build context", local: []oneFileOf{s.contextFile}}
+	root := &module.Source{Name: "the build context", Kind: module.Context}
+	s.trees[root] = &tree{name: root.Name, local: []oneFileOf{s.contextFile}}
 	name, attrs := localOf(src.Definition)
 	if name == "" { // it is part of a context that is no directory of the client
-		s.Dockerfiles = s.Context
-		s.trees[s.Context] = &tree{name: "the build context", state: *src.State}
+		s.trees[root] = &tree{name: root.Name, state: *src.State}
+		s.Files = module.NewSet(s, root, root, src.Filename)
 		return s
 	}
-	s.Dockerfiles = &module.Source{Name: "the directory of the Dockerfile", Kind: module.Dockerfiles}
+	dir := &module.Source{Name: "the directory of the Dockerfile", Kind: module.Dockerfiles}
 	beside := func(_ context.Context, path string) (llb.State, error) {
 		return llb.Local(name, append(oneFile(name, path), llb.SessionID(attrs[pb.AttrLocalSessionID]))...), nil
 	}
 	// a Dockerfile from standard input stands in no directory: the build context
 	// is what its author sees
-	s.trees[s.Dockerfiles] = &tree{name: "the directory of the Dockerfile or the build context", local: []oneFileOf{beside, s.contextFile}}
+	s.trees[dir] = &tree{name: "the directory of the Dockerfile or the build context", local: []oneFileOf{beside, s.contextFile}}
+	if opts := bc.BuildOpts().Opts; opts[keyDockerfile] != "" && opts[dockerui.DefaultLocalNameContext] == "" {
+		s.trees[dir].name, s.trees[dir].alone = root.Name, true
+	}
+	s.Files = module.NewSet(s, dir, root, src.Filename)
 	return s
 }
 
@@ -206,7 +214,7 @@ func (s *Sources) load(ctx context.Context, t *tree, path string) (*diagnostic.T
 func (s *Sources) readFrom(ctx context.Context, ref client.Reference, t *tree, st llb.State, path string) (*diagnostic.Text, error) {
 	data, err := dockerui.ReadFile(ctx, ref, path)
 	if err != nil {
-		return nil, s.missing(ctx, ref, t.name, path, err)
+		return nil, s.missing(ctx, ref, t, path, err)
 	}
 	def, err := st.Marshal(ctx, s.constraints()...)
 	if err != nil {
