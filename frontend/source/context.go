@@ -26,8 +26,8 @@ func (s *Sources) Client(src *module.Source) (*dockerui.Client, error) {
 			delete(opts, key)
 		}
 		st := t.state
-		if src.File != "" { // which is no tree of files
-			st = llb.Scratch()
+		if src.File != "" { // which is no tree of files; upstream cannot copy from scratch
+			st = llb.Scratch().File(llb.Mkdir("/", 0o755, llb.WithParents(true)), dockerui.WithInternalName("empty build context of "+src.Name))
 		}
 		t.client, t.clientErr = dockerui.NewClient(&optsClient{Client: s.bc.GatewayClient(), opts: opts, context: &st})
 		if t.clientErr == nil {

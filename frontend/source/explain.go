@@ -31,11 +31,11 @@ func (s *Sources) missing(ctx context.Context, ref client.Reference, t *tree, na
 		}
 		return fmt.Errorf("there is no file %s in %s", name, t.name)
 	}
-	return opaque("failed to read "+name, err)
+	return t.opaque("failed to read "+name, err)
 }
 
 // explain says what to do when a source cannot be fetched.
-func explain(where string, err error) error {
+func (t *tree) explain(err error) error {
 	text := strings.ToLower(err.Error())
 	holds := func(words ...string) bool {
 		for _, word := range words {
@@ -57,14 +57,14 @@ func explain(where string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	return fmt.Errorf("%w %s%s: %s", module.ErrFetch, where, advice, err.Error())
+	return fmt.Errorf("%w %s%s: %s", module.ErrFetch, t.name, advice, t.secrets.hide(err.Error()))
 }
 
 // opaque adds text to an error of the gateway. Package grpcerrors drops what
 // wraps such an error, so the result is one of its own.
-func opaque(text string, err error) error {
+func (t *tree) opaque(text string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	return errors.New(text + ": " + err.Error())
+	return errors.New(text + ": " + t.secrets.hide(err.Error()))
 }

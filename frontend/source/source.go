@@ -46,6 +46,7 @@ type opening struct {
 // tree is where the files of a source come from.
 type tree struct {
 	name    string
+	secrets credentials
 	library bool
 	// alone is set for the directory of a Dockerfile that holds nothing else.
 	alone bool
@@ -185,7 +186,7 @@ func (s *Sources) load(ctx context.Context, t *tree, path string) (*diagnostic.T
 	if len(t.local) == 0 {
 		ref, err := s.reference(ctx, t)
 		if err != nil {
-			return nil, explain(t.name, err)
+			return nil, t.explain(err)
 		}
 		return s.readFrom(ctx, ref, t, t.state, path)
 	}
@@ -197,7 +198,7 @@ func (s *Sources) load(ctx context.Context, t *tree, path string) (*diagnostic.T
 		}
 		ref, err := s.solve(ctx, st, false)
 		if err != nil {
-			return nil, explain(t.name, err)
+			return nil, t.explain(err)
 		}
 		text, err := s.readFrom(ctx, ref, t, st, path)
 		if err == nil {
@@ -225,6 +226,9 @@ func (s *Sources) readFrom(ctx context.Context, ref client.Reference, t *tree, s
 	}
 	text, sm := &diagnostic.Text{Name: path, Data: data}, llb.NewSourceMap(&st, path, "Dockerfile", data)
 	sm.Definition = def
+	if t.secrets.hidden != nil { // they stand in the definition
+		sm.State, sm.Definition = s.Main.SourceMap.State, s.Main.SourceMap.Definition
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shown[text] = sm
