@@ -16,6 +16,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/source"
+	"github.com/stagecraft-build/stagecraft/internal/guard"
 	"github.com/stagecraft-build/stagecraft/llbgen"
 )
 
@@ -30,7 +31,7 @@ func Build(ctx context.Context, c client.Client) (_ *client.Result, err error) {
 }
 
 func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ *client.Result, err error) {
-	defer recoverTo(&err)
+	defer guard.Recover(&err)
 
 	bc, err := dockerui.NewClient(newMetadataCache(&guardedClient{Client: c}))
 	if err != nil {
@@ -58,8 +59,13 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	}
 
 	sources := source.New(bc, src)
-	warn := func(w *diagnostic.Diagnostic) { warnIn(ctx, bc, sources, w) }
-	gen, err := llbgen.New(ctx, bc, sources, bc.GatewayClient(), warn, options)
+	warnings := &warner{show: func(w *diagnostic.Diagnostic) { warnIn(ctx, bc, sources, w) }}
+	defer func() {
+		if bug := warnings.bug(); bug != nil && err == nil {
+			err = bug
+		}
+	}()
+	gen, err := llbgen.New(ctx, bc, sources, bc.GatewayClient(), warnings.warn, options)
 	if opts[keyRequest] == lint.RequestLint && (err != nil || gen.File() != nil) {
 		return check(ctx, sources, func(ctx context.Context, warn llbgen.Warn) error {
 			if err != nil {
@@ -91,7 +97,7 @@ func build(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator) (*cl
 		return nil, err
 	}
 	rb, err := bc.Build(ctx, func(ctx context.Context, platform *ocispecs.Platform, i int) (_ *dockerui.BuildResult, err error) {
-		defer recoverTo(&err)
+		defer guard.Recover(&err)
 
 		img, err := gen.Image(ctx, platform, i != 0)
 		if err != nil {
@@ -140,12 +146,12 @@ func solve(ctx context.Context, bc *dockerui.Client, img *llbgen.Image) (ref cli
 		return err
 	}
 	eg.Go(func() (err error) {
-		defer recoverTo(&err)
+		defer guard.Recover(&err)
 		return build(ref)
 	})
 	for _, gate := range img.Gates {
 		eg.Go(func() (err error) {
-			defer recoverTo(&err)
+			defer guard.Recover(&err)
 			ref, err := one(ctx, gate.Definition)
 			if err == nil {
 				err = build(ref)

@@ -31,7 +31,11 @@ func check(ctx context.Context, sources *source.Sources, run func(context.Contex
 	main := c.shown.AddSource(sources.Main.SourceMap)
 	c.editor.AddSource(sources.Main.SourceMap)
 	c.lines = bytes.Split(sources.Main.Data, []byte("\n"))
-	err := guarded(func() error { return run(ctx, c.warn) })
+	w := &warner{show: c.warn}
+	err := guarded(func() error { return run(ctx, w.warn) })
+	if err == nil {
+		err = w.bug()
+	}
 	if ctx.Err() != nil {
 		return nil, err
 	}
@@ -60,11 +64,6 @@ func check(ctx context.Context, sources *source.Sources, run func(context.Contex
 
 // checkVersion is above that of upstream's answer: clients then print our text.
 const checkVersion = "1.0.1"
-
-func guarded(run func() error) (err error) {
-	defer recoverTo(&err)
-	return run()
-}
 
 // checker collects the findings of a check.
 type checker struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
@@ -38,6 +39,33 @@ func warnIn(ctx context.Context, bc *dockerui.Client, sources *source.Sources, w
 	if vertex, err := sm.Definition.Head(); err == nil {
 		_ = bc.GatewayClient().Warn(ctx, vertex, text, opts)
 	}
+}
+
+// warner shows warnings. Upstream's converter gives them on goroutines of its own, so
+// a panic is kept as the error of the build.
+type warner struct {
+	show func(*diagnostic.Diagnostic)
+	mu   sync.Mutex
+	err  error
+}
+
+func (w *warner) warn(d *diagnostic.Diagnostic) {
+	err := guarded(func() error {
+		w.show(d)
+		return nil
+	})
+	if err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.err = err
+	}
+}
+
+// bug returns the panic, if there was one.
+func (w *warner) bug() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
 }
 
 // where says in which imported file, and on which of its lines, a place is.

@@ -134,10 +134,13 @@ func (g *Generator) Check(ctx context.Context, warn Warn) error {
 	return b.seen.error(b.lint)
 }
 
-// error returns the error that the rules of a file make of its warnings.
+// error returns the error that the rules of a file make of its warnings, or a bug.
 func (w *warnings) error(configs map[*diagnostic.Text]linter.Config) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.bug != nil {
+		return w.bug
+	}
 	rules := map[string]struct{}{}
 	for file, names := range w.rules {
 		if configs[file].ReturnAsError {

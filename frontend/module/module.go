@@ -11,8 +11,11 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/guard"
 )
 
 // The limits of a build (LANGUAGE.md, section 13).
@@ -220,23 +223,21 @@ func (s *Set) load(ctx context.Context, importer, f *File) error {
 	return f.Locate(err)
 }
 
-// Prefetch reads files before they are asked for, side by side.
-func (s *Set) Prefetch(ctx context.Context, importer *File, list []Request) {
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, 8)
+// Prefetch reads files before they are asked for, side by side. What is wrong with
+// them Import says; an error of Prefetch is one of ours.
+func (s *Set) Prefetch(ctx context.Context, importer *File, list []Request) error {
+	var eg errgroup.Group
+	eg.SetLimit(8)
 	for _, req := range list {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() {
-				_ = recover() // Import runs into it once more, where it is caught
-				<-slots
-			}()
+		eg.Go(func() (err error) {
+			defer guard.Recover(&err)
 			if f, err := s.resolve(ctx, importer, req); err == nil {
-				_, _ = s.fetch.Read(ctx, f.Source, f.Path) // Import says what is wrong
+				_, _ = s.fetch.Read(ctx, f.Source, f.Path)
 			}
+			return nil
 		})
 	}
-	wg.Wait()
+	return eg.Wait()
 }
 
 // resolve finds where a file lies.

@@ -324,7 +324,9 @@ func (p *planner) loadImports(env *Environment, seen map[*module.File]bool) erro
 		imports, list = append(imports, im), append(list, req)
 	}
 	if len(list) > 1 {
-		p.opt.Files.Prefetch(p.ctx, file.File, list)
+		if err := p.opt.Files.Prefetch(p.ctx, file.File, list); err != nil {
+			return err
+		}
 	}
 	for _, im := range imports {
 		via, err := p.enter(env, im)

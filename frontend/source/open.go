@@ -17,6 +17,7 @@ import (
 	"github.com/moby/go-archive/compression"
 
 	"github.com/stagecraft-build/stagecraft/frontend/module"
+	"github.com/stagecraft-build/stagecraft/internal/guard"
 )
 
 // contextPrefix starts the options that are named contexts.
@@ -32,7 +33,10 @@ func (s *Sources) Open(ctx context.Context, from string) (*module.Source, error)
 		s.opened[from] = o
 	}
 	s.mu.Unlock()
-	o.once.Do(func() { o.source, o.err = s.open(ctx, from) })
+	o.once.Do(func() {
+		defer guard.Recover(&o.err)
+		o.source, o.err = s.open(ctx, from)
+	})
 	return o.source, o.err
 }
 

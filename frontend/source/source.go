@@ -16,6 +16,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/module"
+	"github.com/stagecraft-build/stagecraft/internal/guard"
 )
 
 // Sources are those of one build. It implements module.Fetcher, and knows what
@@ -36,6 +37,9 @@ type Sources struct {
 }
 
 var _ module.Fetcher = (*Sources)(nil)
+
+// What is done once ends with an error when it panics: a sync.Once counts that as
+// done, and whoever comes next would find nothing and no error.
 
 type opening struct {
 	once   sync.Once
@@ -151,7 +155,10 @@ func oneFile(name, path string) []llb.LocalOption {
 // Read implements module.Fetcher.
 func (s *Sources) Read(ctx context.Context, src *module.Source, path string) (*diagnostic.Text, error) {
 	f := s.file(src, path)
-	f.once.Do(func() { f.text, f.err = s.load(ctx, s.tree(src), path) })
+	f.once.Do(func() {
+		defer guard.Recover(&f.err)
+		f.text, f.err = s.load(ctx, s.tree(src), path)
+	})
 	return f.text, f.err
 }
 
@@ -237,7 +244,10 @@ func (s *Sources) readFrom(ctx context.Context, ref client.Reference, t *tree, s
 
 // reference fetches a source that is no directory of the client, once.
 func (s *Sources) reference(ctx context.Context, t *tree) (client.Reference, error) {
-	t.once.Do(func() { t.ref, t.err = s.solve(ctx, t.state, true) })
+	t.once.Do(func() {
+		defer guard.Recover(&t.err)
+		t.ref, t.err = s.solve(ctx, t.state, true)
+	})
 	return t.ref, t.err
 }
 
