@@ -75,17 +75,21 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 		})
 	}
 	if err != nil {
-		return nil, locate(err, sources)
+		return nil, locateExtended(err, sources)
+	}
+	place := locate
+	if gen.File() != nil {
+		place = locateExtended
 	}
 	if res, ok, err := answer(ctx, bc, gen, src.Filename); err != nil || ok {
 		if gen.File() != nil { // upstream does not locate errors of its requests
-			err = locate(err, sources)
+			err = place(err, sources)
 		}
 		return res, err
 	}
 	res, err := build(ctx, bc, gen)
 	if err != nil {
-		return nil, locate(err, sources)
+		return nil, place(err, sources)
 	}
 	return unguard(res)
 }

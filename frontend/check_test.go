@@ -8,6 +8,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/builder"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/frontend/subrequests/lint"
+	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 
 	"github.com/stagecraft-build/stagecraft/frontend"
@@ -185,5 +186,25 @@ func TestCheckHasAnInternalErrorToo(t *testing.T) {
 	res, err := frontend.Build(t.Context(), c)
 	if err != nil || !strings.Contains(string(res.Metadata["result.json"]), "internal error: late") {
 		t.Errorf("%v, %v", res, err)
+	}
+}
+
+// TestTargetErrorsShowNoLine guards that a mistake in a target shows no line of the
+// file: the daemon shows the syntax line for an error that has no source at all.
+func TestTargetErrorsShowNoLine(t *testing.T) {
+	t.Parallel()
+	for _, target := range []string{"build(", "build(X=1)", "biuld", "biuld()", "build(V=[1,2])", "lib.x", "./none#x", "build(V=$NONE)"} {
+		b := gatewaytest.Dockerfile("# syntax=stagecraft/dockerfile:1\nFROM alpine AS build\nARG V\nFROM build(V=1)\n", "target", target)
+		_, err := frontend.Build(t.Context(), gatewaytest.New(b))
+		found := errdefs.Sources(err)
+		if len(found) == 0 {
+			t.Errorf("%s: no source in %v", target, err)
+		}
+		for _, s := range found {
+			var out strings.Builder
+			if err := s.Print(&out); err != nil || out.Len() > 0 {
+				t.Errorf("%s: %v shows %s", target, err, out.String())
+			}
+		}
 	}
 }

@@ -96,6 +96,16 @@ func locate(err error, sources *source.Sources) error {
 	return err
 }
 
+// locateExtended does so for a file with extensions. There a mistake that no line
+// makes, one in a target, has a source too, without lines: for an error that has none
+// the daemon shows the syntax line.
+func locateExtended(err error, sources *source.Sources) error {
+	if err = locate(err, sources); err != nil && len(errdefs.Sources(err)) == 0 {
+		return withSource(err, sources.Main.SourceMap, nil)
+	}
+	return err
+}
+
 func withSource(err error, sm *llb.SourceMap, ranges []parser.Range) error {
 	return errdefs.WithSource(err, &errdefs.Source{
 		Info:   sourceInfo(sm),
