@@ -84,11 +84,31 @@ func runRules(config linter.Config, warnings []*diagnostic.Diagnostic, warn Warn
 	return l
 }
 
-// runRules gives warnings of our own under the rules of each file.
-func (b *build) runRules(warnings []*diagnostic.Diagnostic) {
+// runRules gives warnings of our own under the rules of each file, and of the
+// comments above each instruction.
+func (b *build) runRules(p *plan.Plan, warnings []*diagnostic.Diagnostic) {
 	for _, w := range warnings {
-		runRules(b.lint[w.Place.Text], []*diagnostic.Diagnostic{w}, b.seen.add)
+		config := b.lint[w.Place.Text]
+		skipped := linter.New(&config).WithMergedConfigFromComments(commentsAbove(p, w.Place))
+		if _, skip := skipped.SkippedRules[w.Rule.Name]; !skip && !skipped.SkipAll {
+			runRules(config, []*diagnostic.Diagnostic{w}, b.seen.add)
+		}
 	}
+}
+
+// commentsAbove returns the comments above the instruction at a place.
+func commentsAbove(p *plan.Plan, place diagnostic.Place) []string {
+	for _, f := range p.Files() {
+		if f.Text != place.Text {
+			continue
+		}
+		for in := range instructionsOf(f) {
+			if in.StartLine <= place.Line() && place.Line() <= in.EndLine {
+				return in.Node.PrevComment
+			}
+		}
+	}
+	return nil
 }
 
 // Lint checks a plain Dockerfile as upstream does: the target, or every stage when
@@ -126,7 +146,7 @@ func (g *Generator) Check(ctx context.Context, warn Warn) error {
 	if err != nil {
 		return err
 	}
-	b.runRules(append(slices.Clip(g.hints), p.Warnings...))
+	b.runRules(p, append(slices.Clip(g.hints), p.Warnings...))
 	b.lintTexts(ctx, p)
 	if _, err := b.convert(ctx, b.main); err != nil {
 		return err

@@ -230,7 +230,7 @@ func (g *Generator) build(ctx context.Context, opt dockerfile2llb.ConvertOpt, qu
 	}
 	b, err := g.newBuild(opt, p, g.warnUnless(quiet))
 	if err == nil {
-		b.runRules(append(slices.Clip(g.hints), p.Warnings...))
+		b.runRules(p, append(slices.Clip(g.hints), p.Warnings...))
 		b.lintTexts(ctx, p)
 	}
 	return b, err
