@@ -129,7 +129,9 @@ func (c *checker) mistake(err error) *lint.BuildError {
 	case errors.As(err, &located):
 		ranges = slices.Concat(located.Locations...)
 	}
-	out.Location.Ranges = pbRanges(c.inEditor(ranges))
+	if len(ranges) > 0 {
+		out.Location.Ranges = pbRanges(c.inEditor(ranges))
+	}
 	return out
 }
 
@@ -137,7 +139,7 @@ func (c *checker) mistake(err error) *lint.BuildError {
 // from 0, every line one of the file, and one range at least, for some editors look
 // at the first without a check.
 func (c *checker) inEditor(ranges []parser.Range) []parser.Range {
-	if len(ranges) == 0 {
+	if len(ranges) == 0 { // of a warning
 		ranges = []parser.Range{{Start: parser.Position{Line: 1}, End: parser.Position{Line: 1}}}
 	}
 	position := func(p parser.Position) parser.Position {
