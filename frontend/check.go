@@ -11,7 +11,6 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/frontend/subrequests/lint"
-	"github.com/moby/buildkit/solver/errdefs"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/source"
@@ -28,7 +27,7 @@ import (
 // is. The text form shows it in its own file.
 func check(ctx context.Context, sources *source.Sources, run func(context.Context, llbgen.Warn) error) (*client.Result, error) {
 	c := &checker{sources: sources}
-	main := c.shown.AddSource(sources.Main.SourceMap)
+	c.shown.AddSource(sources.Main.SourceMap)
 	c.editor.AddSource(sources.Main.SourceMap)
 	c.lines = bytes.Split(sources.Main.Data, []byte("\n"))
 	w := &warner{show: c.warn}
@@ -50,12 +49,9 @@ func check(ctx context.Context, sources *source.Sources, run func(context.Contex
 	if err := c.shown.PrintTo(&text, nil); err != nil {
 		return nil, err
 	}
-	if e := c.shown.Error; e != nil && int(e.Location.SourceIndex) != main {
-		at := errdefs.Source{Info: c.shown.Sources[e.Location.SourceIndex], Ranges: e.Location.Ranges}
+	if c.shown.Error != nil {
 		text.WriteByte('\n')
-		if err := at.Print(&text); err != nil {
-			return nil, err
-		}
+		c.shown.PrintErrorTo(&text, nil)
 	}
 	res.AddMeta("result.txt", text.Bytes())
 	res.AddMeta("version", []byte(checkVersion))
@@ -114,11 +110,11 @@ func (c *checker) mistake(err error) *lint.BuildError {
 		ranges = at.Place.Ranges
 	case at != nil:
 		c.imported = true
-		c.shown.Error = &lint.BuildError{}
+		place, _, _ := strings.Cut(at.Error(), at.Message)
+		out.Message = where(at.Place) + ": " + strings.Replace(out.Message, place, "", 1)
+		c.shown.Error = &lint.BuildError{Message: out.Message}
 		c.shown.Error.Location.SourceIndex = int32(c.shown.AddSource(c.sources.SourceMap(at.Place.Text)))
 		c.shown.Error.Location.Ranges = pbRanges(at.Place.Ranges)
-		place, _, _ := strings.Cut(at.Error(), at.Message)
-		out.Message = where(at.Place) + ": " + strings.TrimPrefix(out.Message, place)
 		ranges = c.sources.Files.Asked(at.Place.Text).Ranges
 		for _, related := range at.Related {
 			if inMain(related.Place) && len(related.Ranges) > 0 {
