@@ -74,8 +74,8 @@ func requireGates(t *testing.T, r *rand.Rand) bool {
 }
 
 // stepsOf returns the steps that the result of def needs.
-func stepsOf(t *testing.T, def *pb.Definition) map[string]bool {
-	t.Helper()
+func stepsOf(tb testing.TB, def *pb.Definition) map[string]bool {
+	tb.Helper()
 	out := map[string]bool{}
 	if def == nil || len(def.Def) == 0 {
 		return out
@@ -85,7 +85,7 @@ func stepsOf(t *testing.T, def *pb.Definition) map[string]bool {
 	for _, dt := range def.Def {
 		last = &pb.Op{}
 		if err := last.UnmarshalVT(dt); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		ops[digest.FromBytes(dt).String()] = last
 	}
