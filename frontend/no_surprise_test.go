@@ -24,26 +24,22 @@ import (
 // name or for a stage, says where a mistake is, and takes no more than a moment.
 func TestNoSurprise(t *testing.T) {
 	t.Parallel()
-	seeds := mutationSeeds(t)
-	for seed := range uint64(4000) {
-		r := rand.New(rand.NewPCG(seed, 5))
-		requireNoSurprise(t, mutated(r, seeds[r.IntN(len(seeds))], seeds))
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
-		}
-	}
+	builds := mutationSeeds(t)
+	overSeeds(t, 4000, 5, func(t *testing.T, r *rand.Rand) {
+		requireNoSurprise(t, mutated(r, builds[r.IntN(len(builds))], builds))
+	})
 }
 
 func FuzzNoSurprise(f *testing.F) {
-	seeds := mutationSeeds(f)
-	for _, seed := range seeds {
+	builds := mutationSeeds(f)
+	for _, seed := range builds {
 		f.Add(string(txtar.Format(seed)), []byte{})
 		f.Add(string(txtar.Format(seed)), []byte{255})
 	}
 	f.Fuzz(func(t *testing.T, text string, choices []byte) {
 		archive := txtar.Parse([]byte(text))
 		if len(choices) > 0 {
-			archive = mutated(dockerfilegen.Random(choices[1:]), archive, seeds)
+			archive = mutated(dockerfilegen.Random(choices[1:]), archive, builds)
 		}
 		requireNoSurprise(t, archive)
 	})
@@ -64,13 +60,13 @@ func mutationSeeds(tb testing.TB) []*txtar.Archive {
 }
 
 // mutated changes a file of a build.
-func mutated(r *rand.Rand, archive *txtar.Archive, seeds []*txtar.Archive) *txtar.Archive {
+func mutated(r *rand.Rand, archive *txtar.Archive, others []*txtar.Archive) *txtar.Archive {
 	out := &txtar.Archive{Files: slices.Clone(archive.Files)}
 	for i, f := range out.Files {
 		if f.Name == "options" || f.Name == "images" || f.Name != "Dockerfile" && r.IntN(3) > 0 {
 			continue
 		}
-		other := seeds[r.IntN(len(seeds))]
+		other := others[r.IntN(len(others))]
 		out.Files[i].Data = []byte(dockerfilegen.Mutate(r, string(f.Data), string(other.Files[0].Data)))
 	}
 	return out

@@ -83,12 +83,7 @@ var around = []string{"", "", "", " # a remark", " extra words", " \\", " --", "
 func TestNothingIsDropped(t *testing.T) {
 	t.Parallel()
 	base := build(t, extended)
-	for seed := range uint64(4000) {
-		requireNothingDropped(t, rand.New(rand.NewPCG(seed, 6)), base)
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
-		}
-	}
+	overSeeds(t, 4000, 6, func(t *testing.T, r *rand.Rand) { requireNothingDropped(t, r, base) })
 }
 
 func FuzzNothingIsDropped(f *testing.F) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -31,22 +32,23 @@ var values = []string{
 // as a build arg, a binding, an --arg, an element of a set or a default.
 func TestValuesAreValues(t *testing.T) {
 	t.Parallel()
-	compared := 0
-	for seed := range uint64(2500) {
-		r := rand.New(rand.NewPCG(seed, 4))
-		a, b := values[r.IntN(len(values))], values[r.IntN(len(values))]
-		for r.IntN(3) == 0 {
-			a += values[r.IntN(len(values))]
-		}
-		if requireValue(t, newValued(r, a, b)) {
-			compared++
-		}
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
-		}
-	}
-	if compared < 1200 {
-		t.Errorf("only %d builds were compared", compared)
+	var compared atomic.Int64
+	t.Run("seeds", func(t *testing.T) {
+		overSeeds(t, 2500, 4, func(t *testing.T, r *rand.Rand) {
+			a, b := values[r.IntN(len(values))], values[r.IntN(len(values))]
+			for r.IntN(3) == 0 {
+				a += values[r.IntN(len(values))]
+			}
+			for r.IntN(4) == 0 {
+				a += string(rune(r.IntN(0x300)))
+			}
+			if requireValue(t, newValued(r, a, b)) {
+				compared.Add(1)
+			}
+		})
+	})
+	if n := compared.Load(); n < 1200 && !t.Failed() {
+		t.Errorf("only %d builds were compared", n)
 	}
 }
 

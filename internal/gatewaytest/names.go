@@ -167,6 +167,9 @@ var comment = regexp.MustCompile(`(?m)^[ \t]*#([^+\n].*)?$`)
 // says that it may be an image too: it stands neither above the stage, as
 // in FROM alpine AS alpine, nor in an option or a file without such a stage.
 func (b *Build) onlyStage(name string) bool {
+	if !b.named(name) {
+		return false
+	}
 	word := regexp.MustCompile(`(?i)(?:^|[^a-z0-9_.#-])` + regexp.QuoteMeta(name) + `(?:[^a-z0-9_.-]|$)`)
 	stage := false
 	for _, files := range b.Files {
@@ -184,6 +187,22 @@ func (b *Build) onlyStage(name string) bool {
 		}
 	}
 	return stage
+}
+
+// named reports whether there may be a stage of a name.
+func (b *Build) named(name string) bool {
+	for _, files := range b.Files {
+		for _, text := range files {
+			as := false
+			for word := range strings.FieldsSeq(text) {
+				if as && strings.EqualFold(word, name) {
+					return true
+				}
+				as = strings.EqualFold(word, "as")
+			}
+		}
+	}
+	return false
 }
 
 // aboveStage returns what of a file stands above the first stage of a name, its FROM
