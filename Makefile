@@ -76,7 +76,7 @@ SEEDS = 100000
 
 .PHONY: properties
 properties: ## Look for builds that break a property (SEEDS=1000000)
-	GOGC=400 go test ./frontend -count=1 -timeout 0 -run 'EveryGateHolds|NothingIsDropped|NoSurprise|ValuesAreValues' -seeds $(SEEDS)
+	GOGC=400 go test ./frontend -count=1 -timeout 0 -run '^Test(EveryGateHolds|NothingIsDropped|NoSurprise|ValuesAreValues)$$' -seeds $(SEEDS)
 
 # how long each fuzz target runs (1m, or 1000000x for a number of inputs), and which
 FUZZTIME = 1m
