@@ -244,9 +244,9 @@ func (l *lowerer) write(text string, in *syntax.Instruction) {
 // directives: what looks like one further down is a comment in the file too.
 func (l *lowerer) global(config linter.Config) {
 	l.write(fmt.Sprintf("# escape=%c\n%s\n", l.file().Escape, lintDirective(config)), nil)
-	for _, name := range syntax.MachineArgs {
+	for _, name := range l.file().MachineArgs() {
 		// upstream does not know them
-		if v, ok := l.unit.root.Env.Global(name); ok && l.file().Mentions(name) {
+		if v, ok := l.unit.root.Env.Global(name); ok {
 			l.write("ARG "+name+"="+quote(v), nil)
 		}
 	}
