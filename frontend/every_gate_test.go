@@ -27,12 +27,7 @@ import (
 // is among them, so it fails the build.
 func TestEveryGateHolds(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(2000) {
-		r := rand.New(rand.NewPCG(seed, 3))
-		if !requireGates(t, r) {
-			t.Fatalf("seed %d", seed)
-		}
-	}
+	overSeeds(t, 2000, 3, requireGates)
 }
 
 func FuzzEveryGateHolds(f *testing.F) {
@@ -41,7 +36,7 @@ func FuzzEveryGateHolds(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { requireGates(t, dockerfilegen.Random(data)) })
 }
 
-func requireGates(t *testing.T, r *rand.Rand) bool {
+func requireGates(t *testing.T, r *rand.Rand) {
 	t.Helper()
 	made := dockerfilegen.Gates(r)
 	b := gatewaytest.Dockerfile("")
@@ -59,23 +54,22 @@ func requireGates(t *testing.T, r *rand.Rand) bool {
 	surprises := c.Surprises(res, err)
 	if err == nil && diff == "" && len(surprises) == 0 {
 		if r.IntN(4) > 0 { // the graph is another build
-			return true
+			return
 		}
 		graph := stepsInGraph(t, b, made.Values)
 		want := slices.DeleteFunc(slices.Clone(made.Steps), func(step string) bool { return step[0] == 't' })
 		if diff = cmp.Diff(want, graph); diff == "" {
-			return true
+			return
 		}
 		diff = "in the graph: " + diff
 	}
 	t.Errorf("%s\n# lib.Dockerfile\n%s\n# shared\n%s\n%v old %t\n%v\n%s\nsteps that the file names (-) and that are built (+):\n%s",
 		made.Files["Dockerfile"], made.Files["lib.Dockerfile"], made.Library["lib.Dockerfile"], made.Options, b.Old, err, strings.Join(surprises, "\n"), diff)
-	return false
 }
 
 // stepsOf returns the steps that the result of def needs.
-func stepsOf(t *testing.T, def *pb.Definition) map[string]bool {
-	t.Helper()
+func stepsOf(tb testing.TB, def *pb.Definition) map[string]bool {
+	tb.Helper()
 	out := map[string]bool{}
 	if def == nil || len(def.Def) == 0 {
 		return out
@@ -85,7 +79,7 @@ func stepsOf(t *testing.T, def *pb.Definition) map[string]bool {
 	for _, dt := range def.Def {
 		last = &pb.Op{}
 		if err := last.UnmarshalVT(dt); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		ops[digest.FromBytes(dt).String()] = last
 	}

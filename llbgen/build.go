@@ -72,8 +72,8 @@ func (g *Generator) newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, warn W
 		b.all = append(b.all, unit)
 		b.units[b.names.image(u.root)] = unit
 		for _, inst := range u.instances {
-			for ref, e := range inst.Gates() {
-				b.asked[e.To] = append(b.asked[e.To], inst.Stage.From.Place(ref.Span))
+			for _, w := range inst.Waits() {
+				b.asked[w.To] = append(b.asked[w.To], w.From.Place(w.Reference.Span))
 			}
 		}
 		for token, context := range u.lowered.contexts {

@@ -148,5 +148,5 @@ func (b *build) ignoreCache(vertex string) bool {
 	}
 	number, ok := b.names.find(stage)
 	inst := b.names.instances[number]
-	return ok && inst != nil && inst.Stage.Name != "" && b.opt.Client != nil && b.opt.Client.IsNoCache(inst.Env.File().Prefix+inst.Stage.Name)
+	return ok && inst != nil && inst.Stage.Name != "" && b.opt.Client != nil && b.opt.Client.IsNoCache(inst.Env.Prefix()+inst.Stage.Name)
 }

@@ -49,16 +49,16 @@ func (b *build) beside(ctx context.Context) ([]Gate, error) {
 	seen := map[*plan.Instance]bool{}
 	for _, u := range b.all {
 		for _, inst := range u.instances {
-			for _, e := range inst.Gates() {
-				if seen[e.To] || e.To.Empty() {
+			for _, w := range inst.Waits() {
+				if seen[w.To] {
 					continue
 				}
-				seen[e.To] = true
-				def, err := b.gateDefinition(ctx, u.unit, e)
+				seen[w.To] = true
+				def, err := b.gateDefinition(ctx, u.unit, w.Edge)
 				if err != nil {
 					return nil, err
 				}
-				out = append(out, Gate{cmp.Or(e.Call, e.To.Name), def})
+				out = append(out, Gate{cmp.Or(w.Call, w.To.Name), def})
 			}
 		}
 	}
@@ -89,10 +89,8 @@ func (b *build) gateDefinition(ctx context.Context, u *unit, e plan.Edge) (*llb.
 
 // gateStages writes what stands for the gates of inst.
 func (l *lowerer) gateStages(inst *plan.Instance) {
-	for ref, e := range inst.Gates() {
-		if e.To.Empty() {
-			continue
-		}
+	for _, w := range inst.Waits() {
+		ref, e := w.Reference, w.Edge
 		if !l.waits {
 			if !e.Sealed {
 				l.beside[e.To] = l.name(e.To)

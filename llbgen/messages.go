@@ -11,6 +11,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/internal/guard"
 )
 
 // explain puts the names and lines of the files into an error of the converter.
@@ -54,6 +55,16 @@ type warnings struct {
 	seen map[string]struct{}
 	// rules are those of the warnings, by file.
 	rules map[*diagnostic.Text]map[string]struct{}
+	// bug is a panic of ours.
+	bug error
+}
+
+func (w *warnings) fail(bug error) {
+	if bug != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.bug = bug
+	}
 }
 
 func (w *warnings) add(d *diagnostic.Diagnostic) {
@@ -82,7 +93,10 @@ func (w *warnings) add(d *diagnostic.Diagnostic) {
 // lowering brought about, and what the rules of the file skip.
 func (b *build) warnFor(u *unit) linter.LintWarnFunc {
 	return func(rule, description, url, msg string, location []parser.Range) {
-		if strings.Contains(msg, sealedHost) {
+		var bug error
+		defer func() { b.seen.fail(bug) }()
+		defer guard.Recover(&bug) // upstream calls it on goroutines of its own
+		if strings.Contains(msg, sealedHost) || slices.Contains(textRules[:], rule) {
 			return
 		}
 		if len(location) > 0 && (rule == linter.RuleFromPlatformFlagConstDisallowed.Name || rule == linter.RuleRedundantTargetPlatform.Name) {

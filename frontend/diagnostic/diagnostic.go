@@ -85,9 +85,13 @@ func (d *Diagnostic) Error() string {
 	if text := d.Place.Text; text != nil && text.Name != "" {
 		out.WriteString(text.Name + ": ")
 	}
-	if !d.worded && len(d.Place.Ranges) > 0 && d.Place.Ranges[0].Start.Character > 0 {
-		start := d.Place.Ranges[0].Start
-		fmt.Fprintf(&out, "line %d, column %d: ", start.Line, start.Character)
+	if !d.worded && len(d.Place.Ranges) > 0 {
+		switch start := d.Place.Ranges[0].Start; {
+		case start.Character > 0:
+			fmt.Fprintf(&out, "line %d, column %d: ", start.Line, start.Character)
+		case out.Len() > 0: // the main file's lines are shown
+			fmt.Fprintf(&out, "line %d: ", start.Line)
+		}
 	}
 	out.WriteString(d.Message)
 	for _, related := range d.Related {

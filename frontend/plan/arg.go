@@ -14,6 +14,8 @@ import (
 // a build needs, so it may lack a value.
 func (p *planner) checkArg(in *syntax.Instruction, name string, v value) error {
 	switch {
+	case v.unknown != nil && in.Arg.OneOf != nil:
+		return in.Error(in.Arg.Flags, unknownError(name, v.unknown))
 	case !v.set && in.Arg.Required && !p.opt.Request:
 		return in.Errorf(in.Arg.Flags, "ARG %s is required and has no value: pass --build-arg %s=…, or bind it in the call", name, name)
 	case v.set && in.Arg.OneOf != nil && !slices.Contains(in.Arg.OneOf, v.text):
@@ -29,7 +31,7 @@ func (p *planner) checkGlobals(env *Environment) error {
 			continue
 		}
 		for _, arg := range in.Command.(*instructions.ArgCommand).Args {
-			if err := p.checkArg(in, arg.Key, env.globals[arg.Key]); err != nil {
+			if err := p.checkArg(in, arg.Key, p.global(env).lookup(arg.Key)); err != nil {
 				return err
 			}
 		}
@@ -42,12 +44,12 @@ func (p *planner) checkArgs(inst *Instance, n int, in *syntax.Instruction) error
 	if in.OnBuild || !in.Arg.Required && in.Arg.OneOf == nil {
 		return nil
 	}
-	names, err := inst.Env.eval.scopeBefore(inst, n+1)
+	names, err := inst.scopeBefore(p, n+1)
 	if err != nil {
 		return err
 	}
 	for _, arg := range in.Command.(*instructions.ArgCommand).Args {
-		if err := p.checkArg(in, arg.Key, names.local[arg.Key]); err != nil {
+		if err := p.checkArg(in, arg.Key, names.lookup(arg.Key)); err != nil {
 			return err
 		}
 	}

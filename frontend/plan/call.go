@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -56,8 +57,8 @@ func BuildWide(name string) bool {
 }
 
 // refuseSets refuses a set where one call is needed.
-func refuseSets(at place, ref *syntax.Reference) error {
-	for _, b := range ref.Bindings {
+func refuseSets(at place) error {
+	for _, b := range at.reference.Bindings {
 		if b.Set {
 			return at.errorf(b.Span, "a set stands in COPY --from and --after only: here one call is needed, write %s=value", b.Name)
 		}
@@ -67,24 +68,21 @@ func refuseSets(at place, ref *syntax.Reference) error {
 
 // calls returns the calls that a reference stands for: one, or the product of
 // its sets in the written order.
-func (p *planner) calls(at place, t *target, names *scope) ([]*call, error) {
-	ref := at.reference
-	if at.in == nil || ref.Base {
-		if err := refuseSets(at, ref); err != nil {
+func (p *planner) calls(at place, m *meaning, names *scope) ([]*call, error) {
+	out := []*call{{env: m.env, values: map[string]string{}}}
+	for _, b := range at.reference.Bindings {
+		if err := refusePlatformPart(at, b); err != nil {
 			return nil, err
 		}
-	}
-	out := []*call{{env: t.env, values: map[string]string{}}}
-	for _, b := range ref.Bindings {
-		if err := declaredSomewhere(fileOf(t.env), at, ref, b); err != nil {
+		if err := p.declaredSomewhere(fileOf(m.env), at, b); err != nil {
 			return nil, err
 		}
 		values, err := p.values(at, b, names)
 		if err != nil {
 			return nil, err
 		}
-		if len(out)*len(values) > MaxCalls {
-			return nil, at.errorf(b.Span, "the sets of this reference make %d calls or more, the limit is %d", len(out)*len(values), MaxCalls)
+		if n := len(out) * len(values); p.called+n > MaxCalls {
+			return nil, tooManyCalls(at, b.Span, n)
 		}
 		next := make([]*call, 0, len(out)*len(values))
 		for _, c := range out {
@@ -98,7 +96,43 @@ func (p *planner) calls(at place, t *target, names *scope) ([]*call, error) {
 		}
 		out = next
 	}
+	if p.called+len(out) > MaxCalls {
+		return nil, tooManyCalls(at, at.reference.Span, len(out))
+	}
 	return out, nil
+}
+
+func tooManyCalls(at place, span syntax.Span, n int) error {
+	if n > MaxCalls {
+		return at.errorf(span, "the sets of this reference make %d calls or more, the limit of a build is %d", n, MaxCalls)
+	}
+	return at.errorf(span, "the build has more than %d calls", MaxCalls)
+}
+
+// refusePlatformPart refuses to bind what follows from the platform: the image that
+// the stage is built FROM would stay another platform's.
+func refusePlatformPart(at place, b syntax.Binding) error {
+	if b.Name == targetPlatform || !slices.Contains([]string{"TARGETOS", "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT"}, b.Name) {
+		return nil
+	}
+	example := "linux/arm64"
+	if v := b.Values[0].Raw; b.Name == "TARGETARCH" && isOneName(v) {
+		example = "linux/" + v
+	}
+	return at.errorf(b.NameSpan, "%s follows from the platform: bind TARGETPLATFORM=%s", b.Name, example)
+}
+
+// bindPlatform binds the platform of a FROM.
+func (c *call) bindPlatform(at place) error {
+	if at.platform == nil {
+		return nil
+	}
+	if _, twice := c.values[targetPlatform]; twice {
+		return at.errorf(at.reference.Span, "--platform and the call both give the platform: leave one out")
+	}
+	c.platform = at.platform
+	c.bind(targetPlatform, platforms.FormatAll(*at.platform))
+	return nil
 }
 
 // boundValue is a value of a binding and where it was written.
@@ -110,11 +144,14 @@ type boundValue struct {
 // bindValue binds one value; TARGETPLATFORM is a platform.
 func (c *call) bindValue(at place, b syntax.Binding, v boundValue) error {
 	if b.Name == targetPlatform {
-		platform, err := platforms.Parse(v.text)
-		if err != nil || v.text == "" {
-			return at.errorf(v.span, "%q is not a platform: write OS/ARCH or OS/ARCH/VARIANT, such as linux/arm64", v.text)
+		platform, err := parsePlatform(v.text)
+		var typo *platformTypo
+		switch {
+		case errors.As(err, &typo):
+			return at.error(v.span, err)
+		case err != nil || v.text == "":
+			return at.errorf(v.span, "%s is not a platform: write OS/ARCH or OS/ARCH/VARIANT, such as linux/arm64", shortened(v.text))
 		}
-		platform = platforms.Normalize(platform)
 		c.platform = &platform
 		v.text = platforms.FormatAll(platform)
 	}
@@ -178,86 +215,4 @@ func (p *planner) requested() []ocispecs.Platform {
 		out = append(out, byName[name])
 	}
 	return out
-}
-
-// call plans what a call calls.
-func (p *planner) call(at place, t *target, c *call) (*Instance, string, error) {
-	written := t.name
-	if at.reference.Call {
-		written = reference(t.name, c.order, c.values)
-	}
-	if p.depth == MaxDepth {
-		return nil, "", at.errorf(at.reference.Span, "calls nest more than %d deep", MaxDepth)
-	}
-	stage := at.reference.Target
-	if t.via != nil {
-		stage = t.stages[0].String()
-	}
-	env, err := c.env.eval.with(c.env, c.values, c.platform, stage)
-	if err == nil {
-		err = p.checkGlobals(env)
-	}
-	if err != nil {
-		return nil, "", at.chain(err, written)
-	}
-	before := len(p.out.Instances)
-	inst, err := p.callee(at, c, t, env, written)
-	if err != nil {
-		return nil, "", err
-	}
-	if len(p.out.Instances) > before && !inst.Replaced {
-		inst.Name = inst.nameOf(c.order)
-	}
-	if inst.Replaced {
-		p.warnReplaced(at, inst.Stage)
-		return inst, written, nil
-	}
-	return inst, written, p.requireDeclared(at, inst)
-}
-
-// meant returns the stage that a target means under the environment of its call.
-func (p *planner) meant(t *target, env *Environment) (*syntax.Stage, error) {
-	if !t.last {
-		return p.pick(t.name, t.stages, env)
-	}
-	list, err := p.stagesOn(env)
-	if err == nil && len(list) == 0 {
-		err = &offError{t.name, t.stages, env}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return list[len(list)-1], nil
-}
-
-// callee plans the stage of a call in its environment. Of what it reads, the
-// caller depends on what the call does not decide.
-func (p *planner) callee(at place, c *call, t *target, env *Environment, written string) (*Instance, error) {
-	p.open = append(p.open, frame{reads: map[string]struct{}{}})
-	p.depth++
-	defer func() {
-		reads := p.open[len(p.open)-1].reads
-		p.open = p.open[:len(p.open)-1]
-		p.depth--
-		for name := range reads {
-			if !c.decides(name) && t.via.flows(name) {
-				p.read(name)
-			}
-		}
-	}()
-	stage, err := p.meant(t, env)
-	if err != nil {
-		return nil, at.error(at.reference.TargetSpan, err)
-	}
-	if stage == nil { // a named context stands for it
-		stage = t.stages[0]
-	}
-	if err := p.refuseRecursion(at, stage, written); err != nil {
-		return nil, err
-	}
-	inst, err := p.instance(stage, env)
-	if err != nil {
-		return nil, at.chain(err, written)
-	}
-	return inst, nil
 }

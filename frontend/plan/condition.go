@@ -3,30 +3,78 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
-// holds evaluates the condition of an instruction with the static names above
-// it, and returns the inputs on which that depends.
-func holds(in *syntax.Instruction, names *scope) (on bool, deps []string, err error) {
+// holds evaluates the condition of an instruction with the static names above it.
+// part are the instructions among which it stands, or that follow it.
+func holds(in *syntax.Instruction, names *scope, part []*syntax.Instruction) (bool, error) {
+	if in.If == nil {
+		return true, nil
+	}
+	on, _, err := evaluateCondition(in, names.lookup, part)
+	return on, err
+}
+
+// evaluateCondition evaluates the condition of an instruction and returns the
+// inputs on which it depends. A name that nothing declares is empty.
+func evaluateCondition(in *syntax.Instruction, lookup func(string) value, part []*syntax.Instruction) (on bool, deps []string, err error) {
 	if in.If == nil {
 		return true, nil, nil
 	}
+	values := make(map[string]string, len(in.If.Names))
 	for _, name := range in.If.Names {
-		deps = merge(deps, names.lookup(name.Name).deps)
+		v := lookup(name.Name)
+		span := in.If.Span(name.Offset, name.Offset+len(name.Name))
+		switch {
+		case v.declared && v.unknown != nil:
+			return false, nil, in.Error(span, unknownError(name.Name, v.unknown))
+		case !v.declared:
+			if late := lateArg(in, name.Name, part); late != nil {
+				return false, nil, in.Errorf(span, "%s has no value yet: ARG %s stands on line %d, below this one", name.Name, name.Name, late.StartLine)
+			}
+		}
+		values[name.Name], deps = v.text, merge(deps, v.deps)
 	}
-	on, err = in.Holds(func(name string) string { return names.lookup(name).text })
+	on, err = in.Holds(func(name string) string { return values[name] })
 	return on, deps, err
+}
+
+// lateArg returns the ARG below an instruction that declares a name which no ARG
+// or ENV above it does; nil for none.
+func lateArg(in *syntax.Instruction, name string, part []*syntax.Instruction) *syntax.Instruction {
+	for _, other := range part {
+		if other == in || other.OnBuild {
+			continue
+		}
+		if env, ok := other.Command.(*instructions.EnvCommand); ok && other.StartLine < in.StartLine &&
+			slices.ContainsFunc(env.Env, func(kv instructions.KeyValuePair) bool { return kv.Key == name }) {
+			return nil
+		}
+		found := false
+		eachArg(other, func(arg instructions.KeyValuePairOptional) { found = found || arg.Key == name })
+		switch {
+		case found && other.StartLine < in.StartLine:
+			return nil
+		case found:
+			return other
+		}
+	}
+	return nil
 }
 
 // on reports whether a stage is there under env: on FROM the condition has the
 // names of the global part.
 func (p *planner) on(stage *syntax.Stage, env *Environment) (bool, error) {
-	on, deps, err := holds(stage.From, newScope(env))
-	p.readAll(deps)
-	return on, err
+	if stage.From.If == nil {
+		return true, nil
+	}
+	return holds(stage.From, p.global(env), stage.Instructions)
 }
 
 // numbered are the stages that are on, which numbers count, with the inputs on
@@ -44,30 +92,36 @@ func (p *planner) stagesOn(env *Environment) ([]*syntax.Stage, error) {
 	}
 	known, ok := p.numbered[env]
 	if !ok {
-		for _, stage := range file.Stages {
-			on, deps, err := holds(stage.From, newScope(env))
-			if err != nil {
-				return nil, err
+		var err error
+		known.deps, err = p.record(nil, func() error {
+			for _, stage := range file.Stages {
+				on, err := p.on(stage, env)
+				if err != nil {
+					return err
+				}
+				if on {
+					known.stages = append(known.stages, stage)
+				}
 			}
-			if on {
-				known.stages = append(known.stages, stage)
-			}
-			known.deps = merge(known.deps, deps)
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 		p.numbered[env] = known
 	}
-	p.readAll(known.deps)
+	p.note(known.deps...)
 	return known.stages, nil
 }
 
-// pick returns the stage that a name means among the stages of that name: the
-// last one, of those with a condition the one that is on.
-func (p *planner) pick(name string, list []*syntax.Stage, env *Environment) (*syntax.Stage, error) {
+// pick returns the stage that is meant under env: the last one of those with the
+// name; of those with a condition the one that is on.
+func (p *planner) pick(m *meaning, env *Environment) (*syntax.Stage, error) {
 	var (
 		found       *syntax.Stage
 		conditional bool
 	)
-	for _, stage := range list {
+	for _, stage := range m.stages {
 		conditional = conditional || stage.From.If != nil
 		on, err := p.on(stage, env)
 		switch {
@@ -75,21 +129,25 @@ func (p *planner) pick(name string, list []*syntax.Stage, env *Environment) (*sy
 			return nil, err
 		case !on:
 		case found != nil && conditional:
-			return nil, fmt.Errorf("two stages %s are on at once: %s and %s", name, describe(found, env), describe(stage, env))
+			return nil, fmt.Errorf("two stages %s are on at once: %s and %s", m.name, describe(found.From, env), describe(stage.From, env))
 		default:
 			found = stage
 		}
 	}
-	if found == nil && len(list) > 0 && !p.replaced(name, env) {
-		return nil, &offError{name, list, env}
+	if found != nil {
+		return found, nil
 	}
-	return found, nil
-}
-
-// replaced reports whether a named context stands for the stages of a name: in the
-// file that the build names, as upstream has it.
-func (p *planner) replaced(name string, env *Environment) bool {
-	return p.opt.HasContext != nil && fileOf(env).Main && p.opt.HasContext(name, env.Platform)
+	for _, stage := range m.stages {
+		// a named context stands for the stage that is off
+		platform, err := p.platformOf(stage, env)
+		if err != nil {
+			return nil, err
+		}
+		if p.replaced(stage, env, platform) {
+			return stage, nil
+		}
+	}
+	return nil, &offError{m.name, m.stages, env}
 }
 
 // offError says that a name means stages that are all off.
@@ -103,7 +161,7 @@ type offError struct {
 func (e *offError) Error() string {
 	var list []string
 	for _, stage := range e.stages {
-		list = append(list, describe(stage, e.env))
+		list = append(list, describe(stage.From, e.env))
 	}
 	if len(list) == 1 {
 		return fmt.Sprintf("stage %s is off: %s", e.name, list[0])
@@ -117,64 +175,45 @@ func IsOff(err error) bool {
 	return errors.As(err, &off)
 }
 
-// describe says on which line a stage stands and what its condition sees.
-func describe(stage *syntax.Stage, env *Environment) string {
-	from := stage.From
-	out := fmt.Sprintf("line %d", from.StartLine)
-	if from.If == nil {
+// describe says on which line a FROM or a global ARG stands and what its condition
+// sees.
+func describe(in *syntax.Instruction, env *Environment) string {
+	out := fmt.Sprintf("line %d", in.StartLine)
+	if f := env.File(); !f.Main {
+		out = f.Name + ": " + out
+	}
+	if in.If == nil {
 		return out + " has no --if"
 	}
-	out += " has --if='" + from.If.Text + "'"
-	names := newScope(env)
-	for i, name := range from.If.Names {
+	out += " has --if='" + in.If.Text + "'"
+	for i, name := range in.If.Names {
 		word := ", "
 		if i == 0 {
 			word = ", where "
 		}
-		out += fmt.Sprintf("%s%s is %q", word, name.Name, names.lookup(name.Name).text)
+		out += fmt.Sprintf("%s%s is %q", word, name.Name, env.globals[name.Name].text)
 	}
 	return out
 }
 
-// selectInstructions finds the instructions of the stage that are there, and the
-// global ARGs that these use. A name that only lines use that are off changes
-// nothing in the others.
-func (p *planner) selectInstructions(inst *Instance) error {
-	inst.Instructions = inst.Stage.Instructions
-	p.declareGlobals(inst)
-	if inst.Stage.Conditional() {
-		if err := p.skipInstructions(inst); err != nil {
-			return err
+// offArgs says which names in a word have no value since all the global ARGs of
+// the name are off; empty for none.
+func offArgs(env *Environment, word string) string {
+	for _, name := range syntax.Variables(word) {
+		if env.globals[name].set {
+			continue
+		}
+		var list []string
+		for _, in := range env.eval.file.Args {
+			eachArg(in, func(arg instructions.KeyValuePairOptional) {
+				if arg.Key == name && env.Off(in) {
+					list = append(list, describe(in, env))
+				}
+			})
+		}
+		if len(list) > 0 {
+			return fmt.Sprintf("%s has no value here: its ARG is off in all its lines: %s", name, strings.Join(list, "; "))
 		}
 	}
-	for _, name := range inst.Globals {
-		p.read(name)
-		p.readAll(inst.Env.globals[name].deps)
-	}
-	return nil
-}
-
-// skipInstructions leaves out the instructions whose condition does not hold.
-func (p *planner) skipInstructions(inst *Instance) error {
-	inst.Instructions = nil
-	for _, in := range inst.Stage.Instructions {
-		if in.If != nil {
-			names, err := inst.Env.eval.scopeBefore(inst, len(inst.Instructions))
-			if err != nil {
-				return err
-			}
-			on, deps, err := holds(in, names)
-			p.readAll(deps)
-			if err != nil {
-				return err
-			}
-			if !on {
-				continue
-			}
-		}
-		inst.Instructions = append(inst.Instructions, in)
-	}
-	inst.Globals, inst.scope = nil, nil
-	p.declareGlobals(inst)
-	return nil
+	return ""
 }

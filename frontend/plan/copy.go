@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"iter"
 	"slices"
 	"strings"
 
@@ -10,43 +9,6 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
-
-// Gates yields the gates of the instance: the edges of its --after, each with its
-// reference.
-func (i *Instance) Gates() iter.Seq2[*syntax.Reference, Edge] {
-	return func(yield func(*syntax.Reference, Edge) bool) {
-		for _, ref := range i.Stage.From.References {
-			for _, e := range i.Edges[ref] {
-				if !yield(ref, e) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// All yields the edges of the instance, that of its FROM first.
-func (i *Instance) All() iter.Seq[Edge] {
-	return func(yield func(Edge) bool) {
-		if !yield(i.Base) {
-			return
-		}
-		for _, e := range i.Gates() {
-			if !yield(e) {
-				return
-			}
-		}
-		for _, in := range i.Instructions {
-			for _, ref := range in.References {
-				for _, e := range i.Edges[ref] {
-					if !yield(e) {
-						return
-					}
-				}
-			}
-		}
-	}
-}
 
 // Variants returns how many instructions in stands for: one for each call of a
 // set.

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
@@ -16,29 +14,29 @@ type dockerfile struct {
 	eval *evaluator
 	// named are the stages by name, in the order of the file.
 	named map[string][]*syntax.Stage
+	// nearNames are the names of stages that a name is almost.
+	nearNames map[string][]string
 	// declared are the names of all ARGs of the file.
 	declared map[string]struct{}
 	// wide are those of them that every stage depends on.
 	wide []string
-	// conditional is set when a FROM has a condition, foreign when stages may
-	// be those of other files.
-	conditional, foreign bool
+	// conditional is set when a FROM has a condition, namesFiles when references
+	// name files that no IMPORT does.
+	conditional, namesFiles bool
 }
 
-func newDockerfile(f *module.File, build ocispecs.Platform) *dockerfile {
-	d := &dockerfile{File: f, named: map[string][]*syntax.Stage{}, declared: map[string]struct{}{}}
-	d.eval = newEvaluator(f.File, build)
-	d.eval.in = d
-	d.foreign = len(f.Imports) > 0
+func newDockerfile(f *module.File, opt Options) *dockerfile {
+	d := &dockerfile{File: f, named: map[string][]*syntax.Stage{}, nearNames: map[string][]string{}, declared: map[string]struct{}{}}
+	d.eval = newEvaluator(d, opt)
 	for _, stage := range f.Stages {
-		d.foreign = d.foreign || namesFile([]*syntax.Instruction{stage.From})
+		d.namesFiles = d.namesFiles || namesFile([]*syntax.Instruction{stage.From})
 		d.conditional = d.conditional || stage.From.If != nil
 		if stage.Name != "" {
 			d.named[stage.Name] = append(d.named[stage.Name], stage)
 		}
 	}
 	for _, list := range append([][]*syntax.Instruction{f.Args}, instructionsOf(f.File)...) {
-		d.foreign = d.foreign || namesFile(list)
+		d.namesFiles = d.namesFiles || namesFile(list)
 		for _, name := range declaredArgs(list) {
 			d.declared[name] = struct{}{}
 			if BuildWide(name) && !slices.Contains(d.wide, name) {
@@ -76,13 +74,10 @@ func (d *dockerfile) imported(name string) bool {
 // fileOf returns the file of an environment.
 func fileOf(env *Environment) *dockerfile { return env.eval.in }
 
-// File returns the file in which the sub-build stands.
-func (e *Environment) File() *module.File { return e.eval.in.File }
-
 // of returns what the plan knows of a file.
 func (p *planner) of(f *module.File) *dockerfile {
 	if p.files[f] == nil {
-		p.files[f] = newDockerfile(f, p.opt.BuildPlatform)
+		p.files[f] = newDockerfile(f, p.opt)
 	}
 	return p.files[f]
 }

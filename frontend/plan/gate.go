@@ -1,7 +1,7 @@
 package plan
 
 import (
-	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
@@ -9,68 +9,103 @@ import (
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
-// gates resolves the references of FROM --after: stages and calls, sets too.
-// Their order in the file does not matter.
-func (p *planner) gates(inst *Instance) error {
-	for _, ref := range inst.Stage.From.References {
-		if !ref.After {
-			continue
+// Gates yields the gates of the instance: the edges of its --after, each with its
+// reference.
+func (i *Instance) Gates() iter.Seq2[*syntax.Reference, Edge] {
+	return func(yield func(*syntax.Reference, Edge) bool) {
+		for _, ref := range i.Stage.From.References {
+			for _, e := range i.Edges[ref] {
+				if !yield(ref, e) {
+					return
+				}
+			}
 		}
-		edges, err := p.gate(inst, ref)
-		if err != nil {
-			return err
+	}
+}
+
+// Wait is a stage that has to build for another one to be there.
+type Wait struct {
+	// Edge leads to the stage. It is sealed when the way there leads through a
+	// sealed one.
+	Edge
+	// From is the FROM whose --after names the stage, Reference that name: of the
+	// instance that waits, or of a gate that has nothing to build but gates.
+	From      *syntax.Instruction
+	Reference *syntax.Reference
+}
+
+// Waits returns what has to build for the gates of the instance. A gate without
+// steps stands for the gates of its own and of what it is built FROM.
+func (i *Instance) Waits() []Wait { return i.waits }
+
+func (i *Instance) findWaits() {
+	var seen map[*Instance]bool
+	for ref, e := range i.Gates() {
+		if seen == nil {
+			seen = map[*Instance]bool{}
 		}
-		inst.set(ref, edges)
+		switch {
+		case seen[e.To]:
+		case !e.To.Empty():
+			seen[e.To] = true
+			i.waits = append(i.waits, Wait{e, i.Stage.From, ref})
+		default:
+			seen[e.To] = true
+			for _, w := range e.To.gated() {
+				if !seen[w.To] {
+					seen[w.To] = true
+					w.Sealed = w.Sealed || e.Sealed
+					i.waits = append(i.waits, w)
+				}
+			}
+		}
 	}
-	return nil
 }
 
-func (p *planner) gate(inst *Instance, ref *syntax.Reference) ([]Edge, error) {
-	at := place{in: inst.Stage.From, reference: ref}
-	names := newScope(inst.Env)
-	name, err := p.expand(at, names, ref.TargetSpan, ref.Target)
-	if err != nil {
-		return nil, err
+// gated returns what has to build for an instance without steps.
+func (i *Instance) gated() []Wait {
+	if i.Base.To == nil {
+		return i.waits
 	}
-	called, err := p.expanded(at, ref, name)
-	if err != nil {
-		return nil, err
+	out := slices.Clip(i.waits)
+	for _, w := range i.Base.To.gated() {
+		w.Sealed = w.Sealed || i.Base.Sealed
+		out = append(out, w)
 	}
-	if called != nil {
-		at.reference = called
-		return p.callEdges(inst, at.in, at, names)
-	}
-	t, err := p.find(at, inst.Env, name)
-	switch {
-	case err != nil:
-		return nil, err
-	case t == nil:
-		return nil, at.error(ref.TargetSpan, suggestStage(fileOf(inst.Env), fmt.Errorf("%q is not a stage of this file: a gate is a stage", name), name))
-	case t.via != nil:
-		called := *ref
-		called.Target = name
-		return p.callEdges(inst, at.in, place{in: at.in, reference: &called}, names)
-	}
-	stage, err := p.pick(name, t.stages, inst.Env)
-	if err == nil && stage == nil { // a named context stands for it
-		stage = t.stages[0]
-	}
-	if err != nil {
-		return nil, at.error(ref.TargetSpan, err)
-	}
-	to, err := p.above(at, stage, inst.Env)
-	return []Edge{{To: to}}, err
+	return out
 }
 
-// above plans a stage that a plain reference names.
-func (p *planner) above(at place, stage *syntax.Stage, env *Environment) (*Instance, error) {
-	if err := p.refuseRecursion(at, stage, stage.String()); err != nil {
-		return nil, err
+// All yields the edges of the instance, that of its FROM first, and those to what
+// its gates stand for.
+func (i *Instance) All() iter.Seq[Edge] {
+	return func(yield func(Edge) bool) {
+		if !yield(i.Base) {
+			return
+		}
+		for _, e := range i.Gates() {
+			if !yield(e) {
+				return
+			}
+		}
+		for _, w := range i.waits {
+			if !yield(w.Edge) {
+				return
+			}
+		}
+		for _, in := range i.Instructions {
+			for _, ref := range in.References {
+				for _, e := range i.Edges[ref] {
+					if !yield(e) {
+						return
+					}
+				}
+			}
+		}
 	}
-	return p.instance(stage, env)
 }
 
-// Empty reports whether the instance has no files and nothing that makes any.
+// Empty reports whether the instance has no files and nothing that makes any. Its
+// gates have to build all the same.
 func (i *Instance) Empty() bool {
 	switch {
 	case i.Replaced, i.Base.To == nil && i.Base.Name != scratch, i.Base.To != nil && !i.Base.To.Empty():

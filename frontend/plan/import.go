@@ -12,20 +12,6 @@ import (
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
-// target is what the name of a call or a reference means.
-type target struct {
-	// env is the environment of the file in which the stages stand, before any
-	// binding.
-	env    *Environment
-	stages []*syntax.Stage
-	// name is how users see it.
-	name string
-	// via is how the file was reached; nil for that of the reference.
-	via *crossing
-	// last is set when the last of the stages that are on is meant.
-	last bool
-}
-
 // crossing is the way from a file into another one.
 type crossing struct {
 	env *Environment
@@ -52,66 +38,7 @@ func (c *crossing) flows(input string) bool {
 // flowsToLibrary reports whether a library gets a build arg: those that every
 // build has.
 func flowsToLibrary(name string) bool {
-	return name == PlatformInput || Predefined(name) || BuildWide(name)
-}
-
-// find returns what a name means in the file of env: a stage of it, one of a file
-// that it imports (alias.stage), or one of a file that it names (./file#stage).
-// It returns nil for anything else.
-func (p *planner) find(at place, env *Environment, name string) (*target, error) {
-	file := fileOf(env)
-	if list := file.stages(name); len(list) > 0 {
-		return &target{env: env, stages: list, name: list[0].String()}, nil
-	}
-	alias, inner, ok := strings.Cut(name, ".")
-	if ok && !syntax.IsFile(name) {
-		im, err := p.importOf(env, alias)
-		if err != nil || im == nil || strings.ContainsAny(inner, "/:@") {
-			return nil, err // an image, maybe
-		}
-		if inner == "" {
-			return nil, at.errorf(at.reference.TargetSpan, "the stage is missing behind %s", name)
-		}
-		via, err := p.enter(env, im)
-		if err != nil {
-			return nil, err
-		}
-		return p.stageOf(at, via, name, inner)
-	}
-	if !syntax.IsFile(name) {
-		return nil, nil
-	}
-	path, inner := name, ""
-	if i := strings.LastIndexByte(name, '#'); i >= 0 {
-		path, inner = name[:i], name[i+1:]
-		if inner == "" {
-			return nil, at.errorf(at.reference.TargetSpan, "the stage is missing behind #: write %s#stage, or %s for the last one", path, path)
-		}
-	}
-	f, err := p.opt.Files.Import(p.ctx, file.File, module.Request{Path: path})
-	if err != nil {
-		return nil, p.importError(at, err)
-	}
-	via, err := p.cross(env, f, nil)
-	if err != nil {
-		return nil, p.importError(at, err)
-	}
-	return p.stageOf(at, via, name, inner)
-}
-
-// stageOf returns the stage of an imported file; without a name the last one
-// that is on.
-func (p *planner) stageOf(at place, via *crossing, name, inner string) (*target, error) {
-	file := fileOf(via.env)
-	t := &target{env: via.env, name: name, via: via}
-	if inner != "" {
-		if t.stages = file.stages(inner); len(t.stages) == 0 {
-			return nil, at.error(at.reference.TargetSpan, suggestStage(file, fmt.Errorf("%s has no stage %q", file, inner), inner))
-		}
-		return t, nil
-	}
-	t.stages, t.last = file.Stages, true
-	return t, nil
+	return ofPlatform(name) || Predefined(name) || BuildWide(name)
 }
 
 // importOf returns the import of an alias, of several the one that is on; nil for
@@ -122,8 +49,7 @@ func (p *planner) importOf(env *Environment, alias string) (*syntax.Import, erro
 		if im.Alias != strings.ToLower(alias) {
 			continue
 		}
-		on, deps, err := holds(im.In, newScope(env))
-		p.readAll(deps)
+		on, err := holds(im.In, p.global(env), fileOf(env).eval.file.Args)
 		switch {
 		case err != nil:
 			return nil, err
@@ -150,8 +76,9 @@ func (p *planner) enter(env *Environment, im *syntax.Import) (*crossing, error) 
 	f, err := p.opt.Files.Import(p.ctx, fileOf(env).File, req)
 	var c *crossing
 	if err == nil {
+		p.entered[im] = f
 		p.warnUnpinned(im, f)
-		c, err = p.cross(env, f, im)
+		c, err = p.cross(env, f, im, env.prefix+im.Alias+".")
 	}
 	if err == nil {
 		return c, nil
@@ -182,8 +109,8 @@ func (p *planner) importError(at place, err error) error {
 // request expands the words of an import with the names of the global part.
 func (p *planner) request(env *Environment, im *syntax.Import) (module.Request, error) {
 	at := place{in: im.In}
-	names := newScope(env)
-	req := module.Request{Alias: im.Alias, ShareContext: im.Context != ""}
+	names := p.global(env)
+	req := module.Request{At: im.In.Place(im.PathSpan), ShareContext: im.Context != ""}
 	var err error
 	if req.From, err = p.expand(at, names, im.FromSpan, im.From); err != nil {
 		return req, err
@@ -202,20 +129,47 @@ func (p *planner) request(env *Environment, im *syntax.Import) (module.Request, 
 
 // crossingKey tells the ways into files apart.
 type crossingKey struct {
-	env *Environment
-	to  *module.File
-	im  *syntax.Import
+	env    *Environment
+	to     *module.File
+	im     *syntax.Import
+	prefix string
+}
+
+// filePrefix stands in front of the names of the stages of a file that a reference
+// names, as path.
+func filePrefix(env *Environment, f *module.File, path string) string {
+	switch {
+	case env.File().Main:
+		return path + "#"
+	case f.Source.Kind == module.Library && strings.HasSuffix(env.prefix, "."):
+		return strings.TrimSuffix(env.prefix, ".") + ":" + f.Path + "#"
+	}
+	return f.Shown() + "#"
 }
 
 // cross makes the environment of an imported file. One of the same project gets
 // all build args, a library only what every build has; both get what --arg
 // passes.
-func (p *planner) cross(env *Environment, f *module.File, im *syntax.Import) (*crossing, error) {
-	key := crossingKey{env, f, im}
-	if known, ok := p.crossings[key]; ok {
-		p.readAll(known.deps)
-		return known.crossing, nil
+func (p *planner) cross(env *Environment, f *module.File, im *syntax.Import, prefix string) (*crossing, error) {
+	key := crossingKey{env, f, im, prefix}
+	known, ok := p.crossings[key]
+	if !ok {
+		var err error
+		known.deps, err = p.record(nil, func() (err error) {
+			known.crossing, err = p.newCrossing(env, f, im)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		known.env.prefix = prefix
+		p.crossings[key] = known
 	}
+	p.note(known.deps...)
+	return known.crossing, nil
+}
+
+func (p *planner) newCrossing(env *Environment, f *module.File, im *syntax.Import) (*crossing, error) {
 	own, to := fileOf(env), p.of(f)
 	c := &crossing{library: f.Library(own.File), separate: f.BuildContext != own.BuildContext || f.Escape != own.Escape}
 	args, bound := maps.Clone(env.Args), maps.Clone(env.Bound)
@@ -227,14 +181,12 @@ func (p *planner) cross(env *Environment, f *module.File, im *syntax.Import) (*c
 	if args == nil {
 		args = map[string]string{}
 	}
-	var deps []string
 	if im != nil {
 		for _, arg := range im.Args {
-			v, seen, err := p.passed(env, im, arg)
+			v, err := p.passed(env, im, arg)
 			if err != nil {
 				return nil, err
 			}
-			deps = merge(deps, seen)
 			delete(bound, arg.Name)
 			delete(args, arg.Name)
 			if v.set {
@@ -259,8 +211,6 @@ func (p *planner) cross(env *Environment, f *module.File, im *syntax.Import) (*c
 		there, _ := c.env.Global(name)
 		c.separate = c.separate || here != there
 	}
-	p.readAll(deps)
-	p.crossings[key] = passedCrossing{c, deps}
 	return c, nil
 }
 
@@ -272,25 +222,26 @@ type passedCrossing struct {
 
 // passed returns the value of an --arg: as written, or that which the name has in
 // the global part here.
-func (p *planner) passed(env *Environment, im *syntax.Import, arg syntax.ImportArg) (value, []string, error) {
-	names := newScope(env)
+func (p *planner) passed(env *Environment, im *syntax.Import, arg syntax.ImportArg) (value, error) {
+	names := p.global(env)
 	if arg.Value == nil {
 		v := names.lookup(arg.Name)
-		if !v.set && v.deps == nil {
-			if text, ok := env.Args[arg.Name]; ok {
-				return value{text, true, nil}, []string{arg.Name}, nil
-			}
-			err := fmt.Errorf("no ARG before the first FROM declares %s: write --arg=%s=value, or ARG %s above", arg.Name, arg.Name, arg.Name)
-			return v, nil, im.In.Error(arg.Span, suggestName(err, arg.Name, names))
+		if v.declared {
+			return v, nil
 		}
-		return v, v.deps, nil
+		if text, ok := env.Args[arg.Name]; ok {
+			p.note(arg.Name)
+			return value{text: text, set: true}, nil
+		}
+		err := fmt.Errorf("no ARG before the first FROM declares %s: write --arg=%s=value, or ARG %s above", arg.Name, arg.Name, arg.Name)
+		return v, im.In.Error(arg.Span, suggestName(err, arg.Name, names))
 	}
 	seen := tracker{lookup: names.lookup}
 	text, err := env.eval.expand(*arg.Value, &seen)
 	if err != nil {
-		return value{}, nil, im.In.Error(arg.Span, unwrapped(err))
+		return value{}, im.In.Error(arg.Span, unwrapped(err))
 	}
-	return value{text, true, nil}, seen.deps, nil
+	return value{text: text, set: true}, nil
 }
 
 // loadImports reads all that a file imports, and what that imports: a mistake
@@ -306,7 +257,7 @@ func (p *planner) loadImports(env *Environment, seen map[*module.File]bool) erro
 		list    []module.Request
 	)
 	for _, im := range file.Imports {
-		on, _, err := holds(im.In, newScope(env))
+		on, err := holds(im.In, p.global(env), fileOf(env).eval.file.Args)
 		if err != nil {
 			return err
 		}
@@ -320,7 +271,9 @@ func (p *planner) loadImports(env *Environment, seen map[*module.File]bool) erro
 		imports, list = append(imports, im), append(list, req)
 	}
 	if len(list) > 1 {
-		p.opt.Files.Prefetch(p.ctx, file.File, list)
+		if err := p.opt.Files.Prefetch(p.ctx, file.File, list); err != nil {
+			return err
+		}
 	}
 	for _, im := range imports {
 		via, err := p.enter(env, im)
@@ -330,16 +283,31 @@ func (p *planner) loadImports(env *Environment, seen map[*module.File]bool) erro
 		if err := p.loadImports(via.env, seen); err != nil {
 			return err
 		}
+		if err := p.checkPassed(im, fileOf(via.env)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkPassed refuses an --arg of a name that neither the file nor one that it
+// imports declares.
+func (p *planner) checkPassed(im *syntax.Import, file *dockerfile) error {
+	for _, arg := range im.Args {
+		names, complete := p.takes(file)
+		if complete && !slices.Contains(names, arg.Name) {
+			return im.In.Error(arg.Span, suggestArg(fmt.Errorf("no ARG of %s declares %s", file, arg.Name), arg.Name, names))
+		}
 	}
 	return nil
 }
 
 // warnUnpinned warns of an import that may be another one tomorrow.
 func (p *planner) warnUnpinned(im *syntax.Import, f *module.File) {
-	if im.From == "" || f.Source.Unpinned == "" || p.unpinned[im] {
+	if im.From == "" || f.Source.Unpinned == "" || p.warned[im] {
 		return
 	}
-	p.unpinned[im] = true
+	p.warned[im] = true
 	p.warn(RuleUnpinnedImport, im.In.Place(im.FromSpan), "%s is not pinned: %s", f.Source.Name, f.Source.Unpinned)
 }
 

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"github.com/moby/buildkit/frontend/dockerfile/command"
+
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
@@ -12,19 +14,19 @@ var (
 	// for by name.
 	RuleUnusedStage = &diagnostic.Rule{
 		Name:        "UnusedStage",
-		Description: "A stage that nothing uses and no gate names is skipped",
+		Description: "A stage that ends in a RUN, that nothing uses and no gate names, is skipped",
 		URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/unused-stage.md",
 	}
 	// RuleGateNeverRuns warns of a gate that holds nothing back.
 	RuleGateNeverRuns = &diagnostic.Rule{
 		Name:        "GateNeverRuns",
-		Description: "A gate of a stage that nothing uses, or one with nothing to run, holds nothing back",
+		Description: "A gate with nothing to run holds nothing back",
 		URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/gate-never-runs.md",
 	}
 )
 
-// lint warns of stages and gates that do nothing. A stage with a description is
-// one that users ask for by name.
+// lint warns of checks that nothing waits for and of gates with nothing to run. A
+// stage that nothing uses is a target, unless it looks like a check.
 func (p *planner) lint() {
 	used := map[*syntax.Stage]bool{p.out.Root.Stage: true, p.main.Stages[len(p.main.Stages)-1]: true}
 	gates := false
@@ -43,19 +45,32 @@ func (p *planner) lint() {
 	}
 	for _, inst := range p.out.Kept {
 		from := inst.Stage.From
-		unused := !used[inst.Stage] && from.Stage().DocComment == ""
-		if unused {
-			p.warn(RuleUnusedStage, from.Lines(), "stage %s is skipped: nothing uses it and no gate names it (--after=%s makes it a gate, a comment above its FROM that starts with its name makes it a target)", inst.Stage, inst.Stage)
+		if !used[inst.Stage] && inst.checks() {
+			p.warn(RuleUnusedStage, from.Lines(), "stage %s is skipped: nothing uses it and no gate names it (--after=%s makes it a gate)", inst.Stage, inst.Stage)
 		}
 		for ref, e := range inst.Gates() {
-			switch {
-			case unused:
-				p.warn(RuleGateNeverRuns, from.Place(ref.Span), "gate %s never runs: nothing uses %s, which asks for it", ref.Text, inst.Stage)
-			case e.To.Empty():
+			if e.To.Empty() && len(e.To.gated()) == 0 {
 				p.warn(RuleGateNeverRuns, from.Place(ref.Span), "gate %s has nothing to run", ref.Text)
 			}
 		}
 	}
+}
+
+// checks reports whether the stage looks like one that is there to be waited for:
+// its last step is a RUN, it has no gates, and nothing makes it an image that runs.
+func (i *Instance) checks() bool {
+	last := ""
+	for _, in := range i.Instructions {
+		switch in.Keyword {
+		case command.Cmd, command.Entrypoint:
+			return false
+		case command.Run, command.Copy, command.Add:
+			if !in.OnBuild {
+				last = in.Keyword
+			}
+		}
+	}
+	return last == command.Run && len(i.Stage.From.References) == 1
 }
 
 func (p *planner) warn(rule *diagnostic.Rule, at diagnostic.Place, format string, args ...any) {

@@ -40,7 +40,14 @@ var (
 
 // lintConditions warns of conditions that cannot mean what they say.
 func (p *planner) lintConditions(f *module.File) {
-	var known []string // the names that have values somewhere, found when needed
+	var known []string                      // the names that have values somewhere, found when needed
+	below := map[*syntax.Instruction]bool{} // an image, in the end
+	for _, stage := range f.Stages {
+		refs := stage.From.References
+		for _, in := range stage.Instructions {
+			below[in] = refs[len(refs)-1].Text != scratch
+		}
+	}
 	for _, in := range instructionsWithImports(f.File) {
 		if in.If == nil {
 			continue
@@ -55,7 +62,11 @@ func (p *planner) lintConditions(f *module.File) {
 			if slices.Contains(known, name.Name) {
 				continue
 			}
-			err := fmt.Errorf("no ARG or ENV declares %s: it is always empty", name.Name)
+			message := "no ARG or ENV declares %s: it is always empty"
+			if below[in] {
+				message = "no ARG or ENV declares %s, and ENV of the base image is not known: it is always empty"
+			}
+			err := fmt.Errorf(message, name.Name)
 			p.warn(RuleUndeclaredName, in.Place(in.If.Span(name.Offset, name.Offset+len(name.Name))), "%s", suggest.WrapError(err, name.Name, known, true))
 		}
 	}

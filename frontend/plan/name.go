@@ -25,14 +25,14 @@ func (i *Instance) nameOf(written []string) string {
 }
 
 // stageName is the name of the stage as the main file knows it.
-func (i *Instance) stageName() string { return i.Env.File().Prefix + i.Stage.String() }
+func (i *Instance) stageName() string { return i.Env.prefix + i.Stage.String() }
 
 // DependsOn reports whether the instance is another one under another value of a
 // binding.
 func (i *Instance) DependsOn(binding string) bool {
 	if binding == targetPlatform {
 		return slices.ContainsFunc(i.Reads, func(name string) bool {
-			return name == PlatformInput || slices.Contains(platformNames[:], name)
+			return ofPlatform(name) || slices.Contains(platformNames[:], name)
 		})
 	}
 	return slices.Contains(i.Reads, binding)

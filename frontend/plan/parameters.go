@@ -6,6 +6,7 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
+	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -53,10 +54,13 @@ func Parameters(inst *Instance) []Parameter {
 		}
 	}
 	inst.parameters(inst, add)
+	below := map[*Instance]bool{inst: true}
+	var all []*Instance
+	inst.reach(below, &all)
 	global := func(env *Environment) {
 		for _, in := range env.File().Args {
 			eachArg(in, func(arg instructions.KeyValuePairOptional) {
-				if slices.Contains(inst.Reads, arg.Key) && !env.Off(in) {
+				if slices.Contains(inst.Reads, arg.Key) && !env.Off(in) && (!BuildWide(arg.Key) || mentioned(arg.Key, env.File(), inst, all)) {
 					v, set := env.Global(arg.Key)
 					add(Parameter{arg.Key, arg.DocComment, arg.Value, v, set, in.Arg, in})
 				}
@@ -64,9 +68,6 @@ func Parameters(inst *Instance) []Parameter {
 		}
 	}
 	global(inst.Env)
-	below := map[*Instance]bool{inst: true}
-	var all []*Instance
-	inst.reach(below, &all)
 	slices.SortStableFunc(all, func(a, b *Instance) int { return a.Stage.Index - b.Stage.Index })
 	file := func(i *Instance) bool { return i.Env.File() == inst.Env.File() }
 	for _, used := range all {
@@ -121,13 +122,26 @@ func (i *Instance) parameters(root *Instance, add func(Parameter)) {
 				return
 			}
 			p := Parameter{Name: arg.Key, Description: arg.DocComment, Default: arg.Value, Flags: in.Arg, In: in}
-			if names, err := i.Env.eval.scopeBefore(i, n+1); err == nil {
+			if names, err := i.scopeBefore(nil, n+1); err == nil {
 				v := names.lookup(arg.Key)
 				p.Value, p.Set = v.text, v.set
+				if v.unknown != nil && arg.Value != nil {
+					p.Value = *arg.Value // as written
+				}
 			}
 			add(p)
 		})
 	}
+}
+
+// mentioned reports whether a stage of a file, among those that inst uses, declares
+// or uses a name. Upstream's converter acts on some names by itself, so every stage
+// depends on them.
+func mentioned(name string, file *module.File, inst *Instance, used []*Instance) bool {
+	return slices.ContainsFunc(append(slices.Clip(used), inst), func(i *Instance) bool {
+		return i.Env.File() == file && (i.Stage.From.Uses(name) || i.declares(name) ||
+			slices.ContainsFunc(i.Instructions, func(in *syntax.Instruction) bool { return in.Uses(name) }))
+	})
 }
 
 // reach appends all that i uses.

@@ -7,7 +7,6 @@ package plan
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -16,13 +15,13 @@ import (
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
-// The limits of a build (LANGUAGE.md, section 13).
+// The limits of a build (docs/reference/stage-functions.md, "Limits").
 const (
 	// MaxDepth is how deep calls nest.
 	MaxDepth = 64
 	// MaxInstances is how many instances a build has.
 	MaxInstances = 10_000
-	// MaxCalls is how many calls come out of one set.
+	// MaxCalls is how many calls a build has.
 	MaxCalls = 10_000
 )
 
@@ -88,22 +87,27 @@ type Instance struct {
 	Instructions []*syntax.Instruction
 	// Globals are the global ARGs that the stage declares by itself.
 	Globals []string
-	// Replaced is set when a named context stands for the stage.
+	// Replaced is set when a named context stands for the stage: Base says which,
+	// and on what platform it is wanted.
 	Replaced bool
 
 	// Reads are the inputs, by name, that the instance and all it needs
 	// depend on.
 	Reads []string
 	scope *scope
+	waits []Wait
 }
 
 // Edge is one meaning of a reference.
 type Edge struct {
+	// Kind is what the reference is for.
+	Kind Kind
 	// To is the instance; nil for an image, a context or scratch.
 	To *Instance
 	// Name is that of an image or context, Platform what it is wanted for;
 	// an instance has neither.
-	Name     string
+	Name string
+	// Platform is that of the FROM for a base, else that of the sub-build.
 	Platform *ocispecs.Platform
 	// Context tells a named context from an image.
 	Context bool
@@ -137,12 +141,12 @@ func New(ctx context.Context, main *module.File, opt Options) (*Plan, error) {
 
 // plan finds the root and what it needs.
 func (p *planner) plan() error {
-	_, p.out.Default, _, _ = p.lastStage() // whether there is one matters below
-	ref, stage, env, err := p.target()
+	p.out.Default, _, _ = p.lastStage() // whether there is one matters below
+	at, called, stage, env, err := p.target()
 	if err != nil {
 		return err
 	}
-	if ref == nil {
+	if called == nil {
 		if err := p.checkGlobals(env); err != nil {
 			return err
 		}
@@ -150,9 +154,9 @@ func (p *planner) plan() error {
 	if err := p.loadImports(env, map[*module.File]bool{}); err != nil {
 		return err
 	}
-	if ref != nil {
+	if called != nil {
 		// to the rest of the file the bindings of a target are build args
-		if p.out.Root, err = p.callTarget(ref, env); err != nil {
+		if p.out.Root, err = p.callTarget(at, called, env); err != nil {
 			return err
 		}
 		if p.out.Root.Env.File().Main {
@@ -195,140 +199,17 @@ func (p *planner) plan() error {
 	return nil
 }
 
-// tryStage plans a stage that the target may not need.
-func (p *planner) tryStage(stage *syntax.Stage, env *Environment) {
-	before := len(p.out.Instances)
-	on, err := p.on(stage, env)
-	if err == nil && !on {
-		return
-	}
-	var inst *Instance
-	if err == nil {
-		inst, err = p.instance(stage, env)
-	}
-	if err != nil {
-		p.forget(before)
-		p.failed[stage] = err
-		return
-	}
-	p.out.Kept = append(p.out.Kept, inst)
-}
-
-// target returns the stage that the build asks for with its environment: by
-// default the last one. When it is a call, it returns the reference instead of
-// the stage.
-func (p *planner) target() (*syntax.Reference, *syntax.Stage, *Environment, error) {
-	if p.opt.Target == "" {
-		return p.lastStage()
-	}
-	ref, err := syntax.ParseReference(p.opt.Target, p.main.Escape)
-	if err != nil {
-		if span, mistake, ok := syntax.SpanOf(err); ok {
-			return nil, nil, nil, place{target: p.opt.Target}.error(span, mistake)
-		}
-		return nil, nil, nil, fmt.Errorf("target %q: %w", p.opt.Target, err)
-	}
-	env, err := p.rootEnvironment(ref.Target)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	t, err := p.find(place{reference: ref, target: p.opt.Target}, env, ref.Target)
-	switch {
-	case err != nil:
-		return nil, nil, nil, err
-	case t == nil:
-		return nil, nil, nil, suggestStage(p.main, fmt.Errorf("target stage %q could not be found", ref.Target), ref.Target)
-	case ref.Call || t.via != nil:
-		return ref, nil, env, nil
-	}
-	stage, err := p.pick(ref.Target, t.stages, env)
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("target %q: %w", p.opt.Target, err)
-	}
-	if stage == nil { // a named context stands for it
-		stage = t.stages[0]
-	}
-	return nil, stage, env, nil
-}
-
-// lastStage returns the last stage that is on.
-func (p *planner) lastStage() (*syntax.Reference, *syntax.Stage, *Environment, error) {
-	for _, stage := range slices.Backward(p.main.Stages) {
-		env, err := p.rootEnvironment(stage.Name)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		on, err := p.on(stage, env)
-		if err != nil || on {
-			return nil, stage, env, err
-		}
-	}
-	env, err := p.rootEnvironment("")
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	last := p.main.Stages[len(p.main.Stages)-1]
-	return nil, nil, nil, last.From.Locate(fmt.Errorf("every stage is off, so there is nothing to build: %s", describe(last, env)))
-}
-
-// callTarget plans a target that is a call.
-func (p *planner) callTarget(ref *syntax.Reference, env *Environment) (*Instance, error) {
-	at := place{reference: ref, target: p.opt.Target}
-	t, err := p.find(at, env, ref.Target)
-	if err != nil {
-		return nil, err
-	}
-	calls, err := p.calls(at, t, newScope(env))
-	if err != nil {
-		return nil, err
-	}
-	inst, _, err := p.call(at, t, calls[0])
-	return inst, err
-}
-
-// place is where a reference stands: in an instruction, or in the target that
-// a client gave.
-type place struct {
-	in        *syntax.Instruction
-	reference *syntax.Reference
-	target    string
-}
-
-// error returns err as a mistake at span.
-func (at place) error(span syntax.Span, err error) error {
-	if at.in == nil {
-		return fmt.Errorf("target %q, column %d: %w", at.target, span.Start+1, err)
-	}
-	return at.in.Error(span, err)
-}
-
-func (at place) errorf(span syntax.Span, format string, args ...any) error {
-	return at.error(span, fmt.Errorf(format, args...))
-}
-
-// chain adds the call at this place to an error inside of what it calls.
-func (at place) chain(err error, call string) error {
-	if at.in == nil {
-		return diagnostic.Relate(err, diagnostic.Place{}, "in %s, the target", call)
-	}
-	where := at.in.Place(at.reference.Span)
-	return diagnostic.Relate(err, where, "in %s, called on line %d", call, where.Line())
-}
-
 // Key is equal for instances of plans of one set of files that are the same build,
 // whatever platform the plans are for.
 func (i *Instance) Key() string {
-	return fmt.Sprintf("%p %q %q", i.Stage, i.Reads, i.Env.signature(i.Reads))
+	return fmt.Sprintf("%d %d %q %q", i.Env.File().Number, i.Stage.Index, i.Reads, i.Env.signature(i.Reads))
 }
 
 // Platform returns what the instance runs on: the platform of the image that
 // it is built FROM in the end.
 func (i *Instance) Platform() ocispecs.Platform {
-	switch {
-	case i.Base.To != nil:
+	if i.Base.To != nil {
 		return i.Base.To.Platform()
-	case i.Replaced:
-		return i.Env.Platform
 	}
 	return *i.Base.Platform
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sort"
-	"strconv"
 	"strings"
 
-	"github.com/moby/buildkit/frontend/dockerfile/command"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
@@ -31,18 +29,22 @@ type planner struct {
 	files     map[*module.File]*dockerfile
 	numbered  map[*Environment]numbered
 	crossings map[crossingKey]passedCrossing
-	// unpinned are the imports that were warned of.
-	unpinned map[*syntax.Import]bool
+	// entered are the files of the imports that were read.
+	entered map[*syntax.Import]*module.File
+	// warned are the imports and references that were warned of.
+	warned map[any]bool
 	// failed are the stages that cannot stand on their own.
 	failed map[*syntax.Stage]error
 	// isPlain says of each stage whether all that it reaches is plain.
 	isPlain map[*syntax.Stage]bool
 	// known are the instances of each stage, by the values that they read.
 	known map[*syntax.Stage][]*instanceGroup
+	// apart plans every use of a stage anew: for tests.
+	apart bool
 	// open are the instances being planned, the outermost first.
 	open []frame
-	// depth is how many calls are open.
-	depth int
+	// depth is how many calls are open, called how many there were.
+	depth, called int
 }
 
 // instanceGroup are instances of a stage that read the same inputs.
@@ -51,9 +53,10 @@ type instanceGroup struct {
 	bySignature map[string]*Instance
 }
 
-// frame is an instance being planned, or a call whose stage is being picked.
+// frame is what was looked up for an instance being planned, or for a call whose
+// stage is being picked.
 type frame struct {
-	stage *syntax.Stage // nil for a call
+	stage *syntax.Stage // nil for what is no instance
 	reads map[string]struct{}
 }
 
@@ -65,7 +68,8 @@ func newPlanner(ctx context.Context, main *module.File, opt Options) *planner {
 		files:     map[*module.File]*dockerfile{},
 		numbered:  map[*Environment]numbered{},
 		crossings: map[crossingKey]passedCrossing{},
-		unpinned:  map[*syntax.Import]bool{},
+		entered:   map[*syntax.Import]*module.File{},
+		warned:    map[any]bool{},
 		failed:    map[*syntax.Stage]error{},
 		isPlain:   map[*syntax.Stage]bool{},
 		known:     map[*syntax.Stage][]*instanceGroup{},
@@ -95,108 +99,70 @@ func (p *planner) rootEnvironment(target string) (*Environment, error) {
 	return p.main.eval.newEnvironment(p.opt.BuildArgs, nil, platform, target)
 }
 
-// plain reports whether the stage and all it reaches has no extension.
-func (p *planner) plain(stage *syntax.Stage) bool {
-	if v, ok := p.isPlain[stage]; ok {
-		return v
+// record runs look and returns the inputs that it looked up, which are not yet
+// noted for what is open around it.
+func (p *planner) record(stage *syntax.Stage, look func() error) ([]string, error) {
+	p.open = append(p.open, frame{stage: stage, reads: map[string]struct{}{}})
+	err := look()
+	top := p.open[len(p.open)-1]
+	p.open = p.open[:len(p.open)-1]
+	reads := make([]string, 0, len(top.reads))
+	for name := range top.reads {
+		reads = append(reads, name)
 	}
-	p.isPlain[stage] = false // while it is open: a cycle is not plain
-	ok := true
-	for _, in := range append([]*syntax.Instruction{stage.From}, stage.Instructions...) {
-		ok = ok && !in.Changed()
-		for _, ref := range in.References {
-			if _, ok := index(in, ref, ref.Target); ok && p.main.conditional || p.main.imported(ref.Target) {
-				return false // a number counts the stages that are on
-			}
-			for _, to := range p.main.candidates(stage, in, ref, ref.Target) {
-				ok = ok && to.Index < stage.Index && p.plain(to)
-			}
-		}
-	}
-	p.isPlain[stage] = ok
-	return ok
+	slices.Sort(reads)
+	return reads, err
 }
 
-// copies reports whether the references of an instruction, but for mounts, are
-// those of a --from.
-func copies(in *syntax.Instruction) bool {
-	return in.Keyword == command.Copy || in.Keyword == command.Add
+// note says that what is being planned depends on inputs.
+func (p *planner) note(inputs ...string) {
+	if p == nil || len(p.open) == 0 {
+		return
+	}
+	for _, name := range inputs {
+		p.open[len(p.open)-1].reads[name] = struct{}{}
+	}
 }
 
-// candidates returns the stages that a reference which is no call may name, the
-// one that it does name last, as in a Dockerfile: FROM sees the stages above,
-// under their exact names; COPY takes an index too; none for an image or context.
-func (d *dockerfile) candidates(stage *syntax.Stage, in *syntax.Instruction, ref *syntax.Reference, name string) []*syntax.Stage {
-	if ref.Base {
-		list := d.named[name]
-		return list[:sort.Search(len(list), func(i int) bool { return list[i].Index >= stage.Index })]
+// hasContext reports whether the build has a named context: for a platform that a
+// FROM gives, else for that of env.
+func (p *planner) hasContext(name string, env *Environment, platform *ocispecs.Platform) bool {
+	if p.opt.HasContext == nil {
+		return false
 	}
-	if n, ok := index(in, ref, name); ok {
-		if n >= 0 && n < len(d.Stages) {
-			return d.Stages[n : n+1]
-		}
-		return nil
+	if platform != nil {
+		return env.eval.hasContext(name, *platform)
 	}
-	return d.stages(name)
+	p.note(contextInput + name)
+	return env.eval.hasContext(name, env.Platform)
 }
 
-// index returns the number that a reference of a COPY may be.
-func index(in *syntax.Instruction, ref *syntax.Reference, name string) (int, bool) {
-	if !copies(in) || ref.Mount || !strings.ContainsAny(name[:min(1, len(name))], "+-0123456789") {
-		return 0, false
-	}
-	n, err := strconv.Atoi(name)
-	return n, err == nil
-}
-
-// plainTarget returns the stage that a reference which is no call names under
-// env; nil for an image or context. A stage that is off has no index.
-func (p *planner) plainTarget(at place, stage *syntax.Stage, name string, env *Environment) (*syntax.Stage, error) {
-	if n, ok := index(at.in, at.reference, name); ok && n >= 0 {
-		list, err := p.stagesOn(env)
-		if err != nil || n >= len(list) {
-			return nil, err
-		}
-		return list[n], nil
-	}
-	found, err := p.pick(name, fileOf(env).candidates(stage, at.in, at.reference, name), env)
-	if err != nil {
-		err = at.error(at.reference.TargetSpan, err)
-	}
-	return found, err
-}
-
-// instance returns the instance of stage under env.
+// instance returns the instance of stage under env: one that is planned already if
+// all that this one looked up has the same values in env.
 func (p *planner) instance(stage *syntax.Stage, env *Environment) (*Instance, error) {
 	for _, group := range p.known[stage] {
-		if inst, ok := group.bySignature[env.signature(group.reads)]; ok {
-			p.readAll(inst.Reads)
+		if inst, ok := group.bySignature[env.signature(group.reads)]; ok && !p.apart {
+			p.note(inst.Reads...)
 			return inst, nil
 		}
 	}
 	if len(p.out.Instances) >= MaxInstances {
 		return nil, stage.From.Locate(fmt.Errorf("the build has more than %d stage instances", MaxInstances))
 	}
-	p.open = append(p.open, frame{stage: stage, reads: map[string]struct{}{}})
 	inst := &Instance{Stage: stage, Env: env}
-	err := p.resolve(inst)
-	top := p.open[len(p.open)-1]
-	p.open = p.open[:len(p.open)-1]
-	if err != nil {
+	var err error
+	if inst.Reads, err = p.record(stage, func() error { return p.resolve(inst) }); err != nil {
 		return nil, err
 	}
-	for name := range top.reads {
-		inst.Reads = append(inst.Reads, name)
-	}
-	slices.Sort(inst.Reads)
 	p.register(inst)
-	p.readAll(inst.Reads)
+	p.note(inst.Reads...)
 	return inst, nil
 }
 
 func (p *planner) register(inst *Instance) {
 	inst.ID = len(p.out.Instances)
 	inst.Name = inst.nameOf(nil)
+	inst.findWaits()
 	p.out.Instances = append(p.out.Instances, inst)
 	groups := p.known[inst.Stage]
 	i := slices.IndexFunc(groups, func(g *instanceGroup) bool { return slices.Equal(g.reads, inst.Reads) })
@@ -220,73 +186,6 @@ func (p *planner) forget(n int) {
 	for stage, groups := range p.known {
 		if !slices.ContainsFunc(groups, func(g *instanceGroup) bool { return len(g.bySignature) > 0 }) {
 			delete(p.known, stage)
-		}
-	}
-}
-
-// read notes that the open instance depends on an input.
-func (p *planner) read(name string) {
-	if len(p.open) > 0 {
-		p.open[len(p.open)-1].reads[name] = struct{}{}
-	}
-}
-
-func (p *planner) readAll(names []string) {
-	for _, name := range names {
-		p.read(name)
-	}
-}
-
-// resolve finds what the references of inst stand for and notes what it reads.
-func (p *planner) resolve(inst *Instance) error {
-	if inst.Stage.Name != "" && p.replaced(inst.Stage.Name, inst.Env) {
-		inst.Replaced, inst.Instructions = true, inst.Stage.Instructions
-		p.read(PlatformInput)
-		return nil
-	}
-	p.readAll(fileOf(inst.Env).wide)
-	if err := p.base(inst); err != nil {
-		return err
-	}
-	if err := p.gates(inst); err != nil {
-		return err
-	}
-	if err := p.selectInstructions(inst); err != nil {
-		return err
-	}
-	for n, in := range inst.Instructions {
-		if in.Keyword == command.Arg {
-			p.readArgs(inst.Env, in)
-			if err := p.checkArgs(inst, n, in); err != nil {
-				return err
-			}
-		}
-		for _, ref := range in.References {
-			edges, err := p.edges(inst, n, in, ref)
-			if err != nil {
-				return err
-			}
-			inst.set(ref, edges)
-		}
-	}
-	return nil
-}
-
-func (i *Instance) set(ref *syntax.Reference, edges []Edge) {
-	if i.Edges == nil {
-		i.Edges = map[*syntax.Reference][]Edge{}
-	}
-	i.Edges[ref] = edges
-}
-
-// readArgs notes what an ARG of a stage depends on. A trigger's counts for the
-// stage that has it: its text is what may have to change.
-func (p *planner) readArgs(env *Environment, in *syntax.Instruction) {
-	for _, word := range in.Words() {
-		name, _, hasDefault := strings.Cut(word, "=")
-		p.read(name)
-		if _, ok := env.Args[name]; !ok && !hasDefault {
-			p.readAll(env.globals[name].deps)
 		}
 	}
 }

@@ -6,70 +6,157 @@ import (
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
-// scope is the static names at a line of a stage: the global ARGs, and the ARGs
-// and ENVs above the line, in this stage and in those that it is built FROM.
-// The environment of a base image is not static.
+// scope is the static names at a line: the global ARGs, and in a stage the ARGs
+// and ENVs above the line, there and in the stages that it is built FROM. Looking
+// a name up notes what its value was made of as inputs of the instance that is
+// being planned: there is no other way to a value.
 type scope struct {
-	env   *Environment
-	local map[string]value
-	done  int // instructions of the stage that are in local
+	p   *planner // nil when nothing is planned
+	env *Environment
+	// local are the names that the stage sees as the build does, config the ENVs
+	// of its image config; local is nil in the global part.
+	local, config map[string]value
+	// base is what may set names that nothing declares; empty when nothing may.
+	base string
+	done int // instructions of the stage that are in local
 }
 
-func newScope(env *Environment) *scope { return &scope{env: env} }
+// global is the scope before the first FROM.
+func (p *planner) global(env *Environment) *scope { return &scope{p: p, env: env} }
 
-// lookup returns a static name's value. A name that nothing declares has
-// neither value nor deps.
+// pathName is the ENV that every image has: the converter sets it where the base
+// does not.
+const pathName = "PATH"
+
+// lookup returns what a static name stands for.
 func (s *scope) lookup(name string) value {
+	v, ok := s.local[name]
+	if !ok {
+		v = s.env.globals[name]
+	}
+	if !v.declared && s.local != nil {
+		v = s.undeclared(name)
+	}
+	s.p.note(v.deps...)
+	return v
+}
+
+// undeclared is the value of a name in a stage that nothing declares.
+func (s *scope) undeclared(name string) value {
+	switch {
+	case s.base != "":
+		return value{unknown: &unknown{name, s.base}}
+	case name == pathName:
+		return value{unknown: &unknown{name, "the builder"}}
+	}
+	return value{}
+}
+
+// visible returns what a name stands for in the values of a stage: global ARGs
+// that it does not declare are not seen there.
+func (s *scope) visible(name string) value {
 	if v, ok := s.local[name]; ok {
 		return v
 	}
-	return s.env.globals[name]
+	return s.undeclared(name)
 }
 
-// scopeBefore returns the static names of inst above its instruction number n.
-func (p *evaluator) scopeBefore(inst *Instance, n int) (*scope, error) {
-	if inst.scope == nil {
-		inst.scope = newScope(inst.Env)
-		inst.scope.local = map[string]value{}
-		if base := inst.Base; base.To != nil && !base.Sealed {
-			above, err := p.scopeBefore(base.To, len(base.To.Instructions))
-			if err != nil {
+// scopeBefore returns the static names of the instance above its instruction
+// number n.
+func (i *Instance) scopeBefore(p *planner, n int) (*scope, error) {
+	if i.scope == nil {
+		s := &scope{p: p, env: i.Env, local: map[string]value{}}
+		if err := i.inherit(s); err != nil {
+			return nil, err
+		}
+		for _, name := range i.Globals {
+			s.local[name] = i.Env.globals[name]
+		}
+		i.scope = s
+	}
+	s := i.scope
+	s.p = p
+	for ; s.done < n; s.done++ {
+		if in := i.Instructions[s.done]; !in.OnBuild {
+			if err := s.declare(in, in.Command); err != nil {
 				return nil, err
 			}
-			for name, v := range above.local {
-				inst.scope.local[name] = v
-			}
-		}
-	}
-	s := inst.scope
-	if s.done == 0 {
-		for _, name := range inst.Globals {
-			s.local[name] = inst.Env.globals[name]
-		}
-	}
-	for ; s.done < n; s.done++ {
-		if err := p.declare(s, inst.Instructions[s.done]); err != nil {
-			return nil, err
 		}
 	}
 	return s, nil
 }
 
-// declare adds what one instruction declares. In a value only names of the
-// stage count, as in a Dockerfile: global ARGs are not inherited.
-func (p *evaluator) declare(s *scope, in *syntax.Instruction) error {
+// inherit takes the names over that the base sets.
+func (i *Instance) inherit(s *scope) error {
+	base := i.Base
+	switch {
+	case base.To == nil && base.Context:
+		s.base = "the named context " + base.Name
+		return nil
+	case base.To == nil:
+		if base.Name != scratch {
+			s.base = "the base image " + base.Name
+		}
+		return nil
+	}
+	below, err := base.To.scopeBefore(s.p, len(base.To.Instructions))
+	if err != nil {
+		return err
+	}
+	s.base = below.base
+	for name, v := range below.config {
+		if base.Sealed {
+			// all that the call reads is noted where it is planned
+			v.deps = nil
+			s.local[name] = v
+		}
+		s.setConfig(name, v)
+	}
+	if !base.Sealed {
+		for name, v := range below.local {
+			s.local[name] = v
+		}
+	}
+	for _, in := range base.To.Instructions {
+		if !in.OnBuild {
+			continue
+		}
+		if cmd := trigger(in); cmd != nil {
+			if err := s.declare(in, cmd); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// trigger returns the ARG or ENV that an ONBUILD holds; nil for another one.
+func trigger(in *syntax.Instruction) any {
+	node := in.Node
+	for node.Next != nil && len(node.Next.Children) > 0 {
+		node = node.Next.Children[0]
+	}
+	cmd, err := instructions.ParseCommand(node)
+	if err != nil {
+		return nil // the converter says so where it runs
+	}
+	return cmd
+}
+
+// declare adds what one instruction declares.
+func (s *scope) declare(in *syntax.Instruction, cmd any) error {
 	expand := func(word string) (value, error) {
-		seen := tracker{lookup: func(name string) value { return s.local[name] }}
-		text, err := p.expand(word, &seen)
+		seen := tracker{lookup: s.visible}
+		text, err := s.env.eval.expand(word, &seen)
 		if err != nil {
 			return value{}, in.Locate(err)
 		}
-		return value{text, true, merge([]string{}, seen.deps)}, nil
+		return seen.value(text), nil
 	}
-	switch cmd := in.Command.(type) {
+	switch cmd := cmd.(type) {
 	case *instructions.ArgCommand:
 		for _, arg := range cmd.Args {
-			v, err := p.stageArg(s.env, arg, expand)
+			v, err := s.arg(arg, expand)
 			if err != nil {
 				return err
 			}
@@ -86,24 +173,50 @@ func (p *evaluator) declare(s *scope, in *syntax.Instruction) error {
 		}
 		for i, kv := range cmd.Env {
 			s.local[kv.Key] = values[i]
+			s.setConfig(kv.Key, values[i])
 		}
 	}
 	return nil
 }
 
-// stageArg evaluates an ARG of a stage: a build arg wins over the default, and
-// that over the global ARG.
-func (p *evaluator) stageArg(env *Environment, arg instructions.KeyValuePairOptional, expand func(string) (value, error)) (value, error) {
-	deps := []string{arg.Key}
-	if v, ok := env.Args[arg.Key]; ok {
-		return value{v, true, deps}, nil
+func (s *scope) setConfig(name string, v value) {
+	if s.config == nil { // most stages have none
+		s.config = map[string]value{}
 	}
-	if arg.Value != nil {
-		v, err := expand(*arg.Value)
-		v.deps = merge(v.deps, deps)
-		return v, err
+	s.config[name] = v
+}
+
+// arg evaluates an ARG of a stage as upstream does: a build arg wins over the
+// default, that over the global ARG, and a name without any of them keeps what an
+// ARG or ENV above gave it.
+func (s *scope) arg(arg instructions.KeyValuePairOptional, expand func(string) (value, error)) (value, error) {
+	inputs, given := s.env.inputsOf(arg.Key, arg.Value != nil)
+	if given {
+		return value{text: s.env.Args[arg.Key], set: true, declared: true, deps: inputs}, nil
 	}
-	v := env.globals[arg.Key]
-	v.deps = merge(v.deps, deps)
-	return v, nil
+	var v value
+	var err error
+	switch {
+	case arg.Value != nil:
+		v, err = expand(*arg.Value)
+	case s.env.globals[arg.Key].set:
+		v = s.env.globals[arg.Key]
+	default:
+		v = s.local[arg.Key]
+	}
+	v.declared, v.deps = true, merge(v.deps, inputs)
+	return v, err
+}
+
+// inputsOf returns the inputs on which an ARG line of a stage depends, beside the
+// names in its default; given is set when a build arg decides.
+func (e *Environment) inputsOf(name string, hasDefault bool) (inputs []string, given bool) {
+	inputs = []string{name}
+	if _, ok := e.Args[name]; ok {
+		return inputs, true
+	}
+	if !hasDefault {
+		inputs = merge(e.globals[name].deps, inputs)
+	}
+	return inputs, false
 }

@@ -12,6 +12,99 @@ import (
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
+// call plans what a call calls.
+func (p *planner) call(at place, m *meaning, c *call, sealed bool) (*Instance, string, error) {
+	written := m.name
+	if at.reference.Call {
+		written = reference(m.name, c.order, c.values)
+	}
+	if p.depth == MaxDepth {
+		return nil, "", at.errorf(at.reference.Span, "calls nest more than %d deep", MaxDepth)
+	}
+	p.called++
+	before := len(p.out.Instances)
+	inst, err := p.callee(at, m, c, written, sealed)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(p.out.Instances) > before && !inst.Replaced {
+		inst.Name = inst.nameOf(c.order)
+	}
+	if inst.Replaced {
+		p.warnReplaced(at, inst.Stage)
+		return inst, written, nil
+	}
+	return inst, written, p.requireDeclared(at, inst)
+}
+
+// callee plans the stage of a call in its environment. Of what it reads, the
+// caller depends on what the call does not decide.
+func (p *planner) callee(at place, m *meaning, c *call, written string, sealed bool) (inst *Instance, err error) {
+	p.depth++
+	reads, err := p.record(nil, func() error {
+		stage, env, err := p.calledStage(at, m, c, written)
+		if err != nil {
+			return err
+		}
+		if err := p.refuseRecursion(at, stage, written); err != nil {
+			return err
+		}
+		if inst, err = p.instance(stage, env); err != nil {
+			return at.chain(err, written)
+		}
+		if sealed {
+			return p.epoch(inst)
+		}
+		return nil
+	})
+	p.depth--
+	for _, name := range reads {
+		if !c.decides(name) && m.via.flows(name) {
+			p.note(name)
+		}
+	}
+	return inst, err
+}
+
+// calledStage returns the stage that a call means and the environment of the call.
+// Both hang on each other: conditions see which stage is the target.
+func (p *planner) calledStage(at place, m *meaning, c *call, written string) (*syntax.Stage, *Environment, error) {
+	environment := func(target string) (*Environment, error) {
+		env, err := c.env.eval.with(c.env, c.values, c.platform, target)
+		if err == nil {
+			err = p.checkGlobals(env)
+		}
+		return env, at.chain(err, written)
+	}
+	if !m.last {
+		target := at.reference.Target
+		if m.via != nil {
+			target = m.stages[0].Name
+		}
+		env, err := environment(target)
+		if err != nil {
+			return nil, nil, err
+		}
+		stage, err := p.pick(m, env)
+		if err != nil {
+			return nil, nil, at.error(at.reference.TargetSpan, err)
+		}
+		return stage, env, nil
+	}
+	var env *Environment
+	for _, stage := range slices.Backward(m.stages) {
+		var err error
+		if env, err = environment(stage.Name); err != nil {
+			return nil, nil, err
+		}
+		on, err := p.on(stage, env)
+		if err != nil || on {
+			return stage, env, err
+		}
+	}
+	return nil, nil, at.error(at.reference.TargetSpan, &offError{m.name, m.stages, env})
+}
+
 // decides reports whether an input has its value from the call, not from where
 // the call stands.
 func (c *call) decides(input string) bool {
@@ -22,7 +115,7 @@ func (c *call) decides(input string) bool {
 		return false
 	}
 	_, given := c.env.Args[input]
-	return input == PlatformInput || !given && slices.Contains(platformNames[:], input)
+	return ofPlatform(input) || !given && slices.Contains(platformNames[:], input)
 }
 
 // refuseRecursion refuses a call of a stage that is being planned.
@@ -41,20 +134,57 @@ func (p *planner) refuseRecursion(at place, stage *syntax.Stage, written string)
 	return at.errorf(at.reference.Span, "stage %s needs itself: %s", stage, strings.Join(chain, " → "))
 }
 
-// declaredSomewhere refuses a binding of a name that no ARG of the file
-// declares.
-func declaredSomewhere(file *dockerfile, at place, ref *syntax.Reference, b syntax.Binding) error {
+// declaredSomewhere refuses a binding of a name that no ARG of the file, nor of
+// those that it imports, declares.
+func (p *planner) declaredSomewhere(file *dockerfile, at place, b syntax.Binding) error {
 	if b.Name == targetPlatform {
 		return nil
 	}
 	if _, ok := file.declared[b.Name]; ok {
 		return nil
 	}
-	if at.in != nil && at.in.File() != file.File.File || file.foreign {
-		return nil // a stage of another file may declare it: requireDeclared knows
+	names, complete := p.takes(file)
+	if !complete || slices.Contains(names, b.Name) {
+		return nil // requireDeclared knows more
 	}
-	names := slices.Collect(maps.Keys(file.declared))
-	return at.error(b.NameSpan, suggestArg(fmt.Errorf("no ARG of the file declares %s, so %s cannot be called with it", b.Name, ref.Target), b.Name, names))
+	where := "the file"
+	if !file.Main {
+		where = file.String()
+	}
+	return at.error(b.NameSpan, suggestArg(fmt.Errorf("no ARG of %s declares %s, so %s cannot be called with it", where, b.Name, at.reference.Target), b.Name, names))
+}
+
+// takes returns the names of the ARGs of a file and of the files of its project
+// that it imports. It is complete when all of them are known.
+func (p *planner) takes(file *dockerfile) (names []string, complete bool) {
+	seen := map[*dockerfile]bool{}
+	complete = true
+	var visit func(*dockerfile)
+	visit = func(d *dockerfile) {
+		if seen[d] {
+			return
+		}
+		seen[d] = true
+		names = slices.AppendSeq(names, maps.Keys(d.declared))
+		complete = complete && !d.namesFiles
+		for _, im := range d.Imports {
+			for _, arg := range im.Args {
+				if arg.Value == nil { // which passes it on
+					names = append(names, arg.Name)
+				}
+			}
+			if im.From != "" {
+				continue
+			}
+			if f, ok := p.entered[im]; ok {
+				visit(p.of(f))
+			} else {
+				complete = false
+			}
+		}
+	}
+	visit(file)
+	return names, complete
 }
 
 // requireDeclared refuses bindings of names that the sub-build does not
@@ -94,11 +224,7 @@ func (i *Instance) declared(seen map[*Instance]bool) []string {
 func declaredArgs(list []*syntax.Instruction) []string {
 	var names []string
 	for _, in := range list {
-		if cmd, ok := in.Command.(*instructions.ArgCommand); ok {
-			for _, arg := range cmd.Args {
-				names = append(names, arg.Key)
-			}
-		}
+		eachArg(in, func(arg instructions.KeyValuePairOptional) { names = append(names, arg.Key) })
 	}
 	return names
 }

@@ -2,37 +2,132 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
+	"github.com/agext/levenshtein"
 	"github.com/moby/buildkit/util/suggest"
+
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 )
 
-// suggestStage adds the stage that name may have been meant for, or all.
-func suggestStage(file *dockerfile, err error, name string) error {
-	var names []string
-	for _, stage := range file.Stages {
-		if stage.Name != "" {
-			names = append(names, stage.Name)
-		}
-	}
-	if ok, err := suggest.WrapErrorMaybe(err, name, names, false); ok {
+// maxNames is how many names a message lists.
+const maxNames = 10
+
+// suggestStage adds the stage that name may have been meant for, or those that
+// there are, the near ones first; more are other names that would do.
+func suggestStage(file *dockerfile, err error, name string, more []string) error {
+	names := stageNames(file)
+	if ok, err := suggest.WrapErrorMaybe(err, name, append(slices.Clip(names), more...), false); ok {
 		return err
 	}
 	if len(names) == 0 {
 		return fmt.Errorf("%w (the stages have no names: write FROM … AS %s)", err, name)
 	}
-	return fmt.Errorf("%w (the stages are %s)", err, strings.Join(names, ", "))
+	distance := map[string]int{}
+	for _, known := range names {
+		distance[known] = levenshtein.Distance(strings.ToLower(name), known, nil)
+	}
+	list := names
+	if len(names) > maxNames {
+		list = slices.SortedStableFunc(slices.Values(names), func(a, b string) int { return distance[a] - distance[b] })[:maxNames]
+		return fmt.Errorf("%w (of %d stages the nearest are %s)", err, len(names), strings.Join(list, ", "))
+	}
+	return fmt.Errorf("%w (the stages are %s)", err, strings.Join(list, ", "))
+}
+
+// stageNames returns the names of the stages of a file, each once.
+func stageNames(file *dockerfile) []string {
+	var names []string
+	for _, stage := range file.Stages {
+		if stage.Name != "" && file.named[stage.Name][0] == stage {
+			names = append(names, stage.Name)
+		}
+	}
+	return names
+}
+
+// importedNames returns alias.stage for each stage that a file imports.
+func (p *planner) importedNames(file *dockerfile) []string {
+	var names []string
+	for _, im := range file.Imports {
+		if f, ok := p.entered[im]; ok {
+			for _, stage := range stageNames(p.of(f)) {
+				names = append(names, im.Alias+"."+stage)
+			}
+		}
+	}
+	return names
+}
+
+// refuseMisspelled refuses a name of an image that is almost that of an imported
+// stage: no official image has a dot in its name. One that is almost the name of a
+// stage of this file may be an image, and warns.
+func (p *planner) refuseMisspelled(at place, env *Environment, name string) error {
+	file := fileOf(env)
+	if !file.Extended || name == scratch || strings.ContainsAny(name, "/:@") || p.hasContext(name, env, at.platform) {
+		return nil
+	}
+	if strings.Contains(name, ".") {
+		if near, ok := suggest.Search(name, p.importedNames(file), false); ok {
+			return at.errorf(at.reference.TargetSpan, "%q is neither a stage nor an import (did you mean %s?)", name, near)
+		}
+	}
+	if p.warned[at.reference] {
+		return nil
+	}
+	for _, stage := range file.near(name) {
+		if stage != at.inst.Stage.Name {
+			p.warned[at.reference] = true
+			p.warn(RuleMisspelledStage, at.in.Place(at.reference.TargetSpan), "%s is no stage, so it is an image (did you mean the stage %s?)", name, stage)
+			break
+		}
+	}
+	return nil
+}
+
+// near returns the names of stages that a name is almost. Many stages may be built
+// FROM one image, so it looks once for each name.
+func (d *dockerfile) near(name string) []string {
+	list, ok := d.nearNames[name]
+	if !ok {
+		list = slices.DeleteFunc(stageNames(d), func(stage string) bool { return !misspells(strings.ToLower(name), stage) })
+		d.nearNames[name] = list
+	}
+	return list
+}
+
+// misspells reports whether a name is one slip away from that of a stage: a letter
+// too many, too few, or another one, or two in the wrong order. A digit behind the
+// name of an image makes a name of its own, as node20.
+func misspells(name, stage string) bool {
+	if len(name) < 4 || len(stage) < 4 || max(len(name)-len(stage), len(stage)-len(name)) > 1 {
+		return false
+	}
+	sorted := func(s string) string { return string(slices.Sorted(slices.Values([]byte(s)))) }
+	switch levenshtein.Distance(name, stage, nil) {
+	case 1:
+		digits := func(s string) string { return strings.TrimRightFunc(s, unicode.IsDigit) }
+		return digits(name) != digits(stage)
+	case 2:
+		return sorted(name) == sorted(stage)
+	}
+	return false
+}
+
+// RuleMisspelledStage warns of an image whose name is almost that of a stage.
+var RuleMisspelledStage = &diagnostic.Rule{
+	Name:        "MisspelledStage",
+	Description: "A name that is almost that of a stage, and no stage, is an image of a registry",
+	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/misspelled-stage.md",
 }
 
 func suggestName(err error, name string, names *scope) error {
 	var known []string
-	for n := range names.env.globals {
-		known = append(known, n)
-	}
-	for n := range names.local {
-		known = append(known, n)
-	}
+	known = slices.AppendSeq(known, maps.Keys(names.env.globals))
+	known = slices.AppendSeq(known, maps.Keys(names.local))
 	slices.Sort(known)
 	return suggest.WrapError(err, name, known, true)
 }

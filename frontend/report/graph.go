@@ -136,7 +136,7 @@ func (b *builder) instance(inst *plan.Instance) int {
 	for _, in := range inst.Instructions {
 		for _, ref := range in.References {
 			for _, e := range inst.Edges[ref] {
-				node.need(b.edge(e), relation(in, ref), in)
+				node.need(b.edge(e), relation(in, e), in)
 			}
 		}
 	}
@@ -168,11 +168,11 @@ func (n *Node) need(id int, how Relation, in *syntax.Instruction) {
 	}
 }
 
-func relation(in *syntax.Instruction, ref *syntax.Reference) Relation {
-	if ref.Mount {
+func relation(in *syntax.Instruction, e plan.Edge) Relation {
+	if e.Kind == plan.KindMount {
 		return Mount
 	}
-	return Relation(in.Keyword)
+	return Relation(in.Keyword) // copy or add
 }
 
 // bindings returns the bindings on which the instance depends.

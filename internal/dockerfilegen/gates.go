@@ -26,8 +26,14 @@ type Gated struct {
 
 // Gates makes up a build. Its stages have one RUN at most, "step NAME $V", so that
 // steps tell which stages ran and under which value.
-func Gates(r *rand.Rand) Gated {
-	g := &gates{rand: r, known: map[string]map[string]bool{}}
+func Gates(r *rand.Rand) Gated { return (&gates{rand: r}).make() }
+
+// RunnableGates makes up a build for an engine: for its own platform alone, with a
+// shell wherever a step runs, and no triggers.
+func RunnableGates(r *rand.Rand) Gated { return (&gates{rand: r, runnable: true}).make() }
+
+func (g *gates) make() Gated {
+	g.known = map[string]map[string]bool{}
 	g.options()
 	g.file("s", library, g.rand.IntN(3))
 	g.file("l", project, g.rand.IntN(3))
@@ -45,6 +51,7 @@ const buildPlatform = "linux/amd64"
 
 type gates struct {
 	rand      *rand.Rand
+	runnable  bool
 	buildArg  string
 	platforms []string
 	files     [][]*gatedStage
@@ -91,6 +98,9 @@ func (ref *gatedRef) plain(s *gatedStage) bool { return !ref.call && ref.to.file
 
 func (g *gates) options() {
 	g.platforms = [][]string{{buildPlatform}, {buildPlatform}, {"linux/arm64"}, {buildPlatform, "linux/arm64"}}[g.rand.IntN(4)]
+	if g.runnable {
+		g.platforms = []string{buildPlatform}
+	}
 	if g.chance(25) {
 		g.buildArg = "9"
 	}
@@ -117,6 +127,9 @@ func (g *gates) stage(name string, file, source int) *gatedStage {
 			s.base = nil // those name stages of their own file: an error
 		}
 	}
+	if g.runnable {
+		s.runs = s.runs && s.hasShell()
+	}
 	for g.chance(35) {
 		if ref := g.any(s); ref != nil && ref.to.something() {
 			s.after = append(s.after, *ref)
@@ -130,6 +143,9 @@ func (g *gates) stage(name string, file, source int) *gatedStage {
 	if s.runs && g.chance(25) {
 		s.mount = g.one(s)
 	}
+	if g.runnable {
+		return s
+	}
 	if s.trigger = g.chance(8); g.chance(8) {
 		if ref := g.one(s); ref != nil && ref.to.file == file {
 			s.triggers = append(s.triggers, *ref)
@@ -137,6 +153,8 @@ func (g *gates) stage(name string, file, source int) *gatedStage {
 	}
 	return s
 }
+
+func (s *gatedStage) hasShell() bool { return s.image != "" || s.base != nil && s.base.to.hasShell() }
 
 // something reports whether a stage has anything to wait for.
 func (s *gatedStage) something() bool {
@@ -153,7 +171,7 @@ func (g *gates) any(from *gatedStage) *gatedRef {
 	if len(ref.values) > 0 && g.chance(50) {
 		ref.values = []string{"1", "2", "3"}[:2+g.rand.IntN(2)]
 	}
-	if g.chance(25) {
+	if !g.runnable && g.chance(25) {
 		ref.platforms = []string{buildPlatform, "linux/arm64"}
 	}
 	return ref
@@ -180,7 +198,7 @@ func (g *gates) one(from *gatedStage) *gatedRef {
 		switch {
 		case ref.to.takes && g.chance(70):
 			ref.values = []string{fmt.Sprint(g.rand.IntN(4))}
-		case g.chance(30):
+		case !g.runnable && g.chance(30):
 			ref.platforms = []string{"linux/arm64"}
 		}
 	}

@@ -116,14 +116,20 @@ func (c *Client) BuildOpts() client.BuildOpts {
 			ID:        "worker",
 			Platforms: []ocispecs.Platform{{OS: "linux", Architecture: "amd64"}},
 		}},
-		Caps:    gwpb.Caps.CapSet(gwpb.Caps.All()),
+		Caps:    gwpb.Caps.CapSet(gatewayCaps()),
 		LLBCaps: pb.Caps.CapSet(c.llbCaps()),
 	}
 }
 
+// The lists are long to make, and tests make many clients.
+var (
+	gatewayCaps = sync.OnceValue(gwpb.Caps.All)
+	allLLBCaps  = sync.OnceValue(pb.Caps.All)
+)
+
 // llbCaps returns what ops the engine knows.
 func (c *Client) llbCaps() []*apicapspb.APICap {
-	return slices.DeleteFunc(pb.Caps.All(), func(known *apicapspb.APICap) bool {
+	return slices.DeleteFunc(slices.Clone(allLLBCaps()), func(known *apicapspb.APICap) bool {
 		return c.build.Old && slices.Contains([]string{string(pb.CapPassthroughOp), string(pb.CapMergeOp), string(pb.CapDiffOp)}, known.ID)
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
@@ -32,6 +33,9 @@ func (c *Client) Surprises(res *client.Result, err error) []string {
 		}
 	}
 	for _, ref := range c.lookedUp() {
+		if !strings.HasPrefix(ref, "docker.io/library/") {
+			continue
+		}
 		name := strings.TrimSuffix(strings.TrimPrefix(ref, "docker.io/library/"), ":latest")
 		if c.build.onlyStage(name) {
 			out = append(out, fmt.Sprintf("%s is looked up, which is a stage", ref))
@@ -159,26 +163,20 @@ func (c *Client) lookedUp() []string {
 // comment is one that is no extension.
 var comment = regexp.MustCompile(`(?m)^[ \t]*#([^+\n].*)?$`)
 
-var stageLine = regexp.MustCompile(`(?mi)^[ \t]*FROM[ \t].*?[ \t]AS[ \t]+([a-z][a-z0-9_.-]*)[ \t]*\r?$`)
-
 // onlyStage reports whether name is that of a stage and nothing that the build has
 // says that it may be an image too: it stands neither above the stage, as
 // in FROM alpine AS alpine, nor in an option or a file without such a stage.
 func (b *Build) onlyStage(name string) bool {
+	if !b.named(name) {
+		return false
+	}
 	word := regexp.MustCompile(`(?i)(?:^|[^a-z0-9_.#-])` + regexp.QuoteMeta(name) + `(?:[^a-z0-9_.-]|$)`)
 	stage := false
 	for _, files := range b.Files {
 		for _, text := range files {
-			text = comment.ReplaceAllString(text, "")
-			above := text
-			for _, m := range stageLine.FindAllStringSubmatchIndex(text, -1) {
-				if strings.EqualFold(text[m[2]:m[3]], name) {
-					stage = true
-					above = text[:m[2]]
-					break
-				}
-			}
-			if word.MatchString(above) {
+			above, found := aboveStage(text, name)
+			stage = stage || found
+			if word.MatchString(comment.ReplaceAllString(above, "")) {
 				return false
 			}
 		}
@@ -189,4 +187,39 @@ func (b *Build) onlyStage(name string) bool {
 		}
 	}
 	return stage
+}
+
+// named reports whether there may be a stage of a name.
+func (b *Build) named(name string) bool {
+	for _, files := range b.Files {
+		for _, text := range files {
+			as := false
+			for word := range strings.FieldsSeq(text) {
+				if as && strings.EqualFold(word, name) {
+					return true
+				}
+				as = strings.EqualFold(word, "as")
+			}
+		}
+	}
+	return false
+}
+
+// aboveStage returns what of a file stands above the first stage of a name, its FROM
+// included but for the name; all of it when there is none.
+func aboveStage(text, name string) (string, bool) {
+	parsed, err := parser.Parse(strings.NewReader(text))
+	if err != nil {
+		return text, false
+	}
+	for _, node := range parsed.AST.Children {
+		words := strings.Fields(node.Original)
+		n := len(words)
+		if !strings.EqualFold(node.Value, "from") || n < 4 || !strings.EqualFold(words[n-2], "as") || !strings.EqualFold(words[n-1], name) {
+			continue
+		}
+		lines := strings.SplitAfter(text, "\n")
+		return strings.Join(lines[:node.StartLine-1], "") + strings.Join(words[:n-2], " "), true
+	}
+	return text, false
 }

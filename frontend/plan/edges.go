@@ -1,0 +1,269 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+)
+
+// edges returns what the reference of a place stands for: one edge, or one for
+// each call of a set.
+func (p *planner) edges(at place) ([]Edge, error) {
+	env := at.inst.Env
+	at, name, err := p.expandName(at)
+	if err != nil {
+		return nil, err
+	}
+	m, err := p.mean(at, env, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case m == nil:
+		return []Edge{p.outside(at.kind, name, env, at.platform)}, nil
+	case at.reference.Call || m.via != nil:
+		return p.callEdges(at, m)
+	}
+	stage, err := p.pick(m, env)
+	if err != nil {
+		return nil, at.error(at.reference.TargetSpan, err)
+	}
+	if at.kind != KindGate && stage.Index >= at.inst.Stage.Index {
+		return nil, at.errorf(at.reference.TargetSpan, "cannot copy from stage %q, it needs to be defined before current stage %q", name, at.inst.Stage)
+	}
+	if err := p.refuseRecursion(at, stage, stage.String()); err != nil {
+		return nil, err
+	}
+	to, err := p.instance(stage, env)
+	return []Edge{{Kind: at.kind, To: to}}, err
+}
+
+// outside returns the edge to an image, a named context or scratch: on the
+// platform of the FROM, else on that of env.
+func (p *planner) outside(kind Kind, name string, env *Environment, platform *ocispecs.Platform) Edge {
+	if kind != KindBase || name == scratch {
+		platform = nil
+	}
+	e := Edge{Kind: kind, Name: name, Platform: platform, Context: name != scratch && p.hasContext(name, env, platform)}
+	if platform == nil {
+		p.note(PlatformInput)
+		e.Platform = &env.Platform
+	}
+	return e
+}
+
+// scopeAt returns the static names at a place: those of the global part in a FROM.
+func (p *planner) scopeAt(at place) (*scope, error) {
+	if at.kind == KindBase || at.kind == KindGate {
+		return p.global(at.inst.Env), nil
+	}
+	return at.inst.scopeBefore(p, at.n)
+}
+
+// expandName expands the variables in the name of a reference. What comes out is
+// one name, or one call: then that is the reference of the place returned.
+func (p *planner) expandName(at place) (place, string, error) {
+	ref := at.reference
+	switch {
+	case at.kind == KindBase:
+		name, err := p.fromWord(at.in, at.inst.Env, ref.Target)
+		if err != nil {
+			return at, "", err
+		}
+		if name == "" {
+			return at, "", at.empty()
+		}
+		return p.oneName(at, name)
+	case !ref.Extends() && at.kind != KindGate:
+		return p.oneName(at, ref.Target)
+	case ref.Cache && strings.Contains(ref.Target, "$"):
+		return at, "", at.errorf(ref.TargetSpan, "'from' of a cache mount doesn't support variable expansion, define alias stage instead")
+	}
+	names, err := p.scopeAt(at)
+	if err != nil {
+		return at, "", err
+	}
+	name, err := p.expand(at, names, ref.TargetSpan, ref.Target)
+	if err != nil {
+		return at, "", err
+	}
+	if name == "" {
+		return at, "", at.empty()
+	}
+	return p.oneName(at, name)
+}
+
+// empty is the mistake of a name that expands to nothing.
+func (at place) empty() error {
+	ref := at.reference
+	if off := offArgs(at.inst.Env, ref.Target); off != "" {
+		return at.errorf(ref.TargetSpan, "%s", off)
+	}
+	if at.kind == KindBase { // in upstream's words
+		return at.in.Locate(fmt.Errorf("base name (%s) should not be blank", ref.Target))
+	}
+	return at.errorf(ref.TargetSpan, "%s is empty here: a stage, image or context is needed", ref.Target)
+}
+
+// oneName refuses a name out of a variable, or out of quotes, that is more than one
+// name: a value of the build never becomes syntax. One call stays one.
+func (p *planner) oneName(at place, name string) (place, string, error) {
+	ref := at.reference
+	if !hasSyntax(ref.Target) && !strings.ContainsAny(name, " \t\r\n,") || isOneName(name) {
+		return at, name, nil
+	}
+	refused := at.errorf(ref.TargetSpan, "%s stands for %s, which is not one name: a stage, an image, a context or a call is needed", ref.Target, shortened(name))
+	if ref.Call || !strings.Contains(name, "(") || strings.ContainsAny(name, "$\r\n") {
+		return at, "", refused
+	}
+	called, err := syntax.ParseReference(name, at.in.File().Escape)
+	if err != nil {
+		return at, "", at.errorf(ref.TargetSpan, "%s stands for %s: %w", ref.Target, shortened(name), err)
+	}
+	if !called.Call || !isOneName(called.Target) {
+		return at, "", refused
+	}
+	called.Within(ref.TargetSpan)
+	called.Base, called.Mount, called.After = ref.Base, ref.Mount, ref.After
+	at.reference = called
+	return at, called.Target, nil
+}
+
+// callEdges resolves the calls that a reference stands for. A stage of another file
+// is a call with nothing bound.
+func (p *planner) callEdges(at place, m *meaning) ([]Edge, error) {
+	if !at.kind.rule().sets || at.in.OnBuild {
+		if err := refuseSets(at); err != nil {
+			return nil, err
+		}
+	}
+	names, err := p.scopeAt(at)
+	if err != nil {
+		return nil, err
+	}
+	calls, err := p.calls(at, m, names)
+	if err != nil {
+		return nil, err
+	}
+	edges := make([]Edge, 0, len(calls))
+	for _, c := range calls {
+		sealed := at.kind == KindBase || c.needsOwnBuild() || m.via != nil && m.via.separate
+		if at.kind == KindBase {
+			if err := c.bindPlatform(at); err != nil {
+				return nil, err
+			}
+		}
+		to, call, err := p.call(at, m, c, sealed)
+		if err != nil {
+			return nil, err
+		}
+		edge := Edge{Kind: at.kind, To: to, Call: call, Sealed: sealed && (at.kind == KindBase || !to.Replaced)}
+		if at.kind == KindCopy {
+			if edge.Copy, err = p.copyOf(at.in, c); err != nil {
+				return nil, err
+			}
+		}
+		edges = append(edges, edge)
+	}
+	if at.kind == KindBase {
+		return edges, refuseTriggers(at, edges[0].To)
+	}
+	return edges, p.refuseCollisions(at.in, edges)
+}
+
+// refuseTriggers refuses a base that is a build of its own and whose triggers name
+// stages: they run in the text of the FROM, where those are others or none.
+func refuseTriggers(at place, base *Instance) error {
+	for _, in := range base.Instructions {
+		if !in.OnBuild {
+			continue
+		}
+		for _, ref := range in.References {
+			for _, e := range base.Edges[ref] {
+				switch {
+				case e.To != nil:
+					return at.errorf(at.reference.Span, "%s has a trigger that names %s, a stage of its own file (line %d): it cannot run here", at.reference.Text, ref.Text, in.StartLine)
+				case len(fileOf(at.inst.Env).stages(e.Name)) > 0:
+					return at.errorf(at.reference.Span, "%s has a trigger that names the image %s (line %d), which is a stage here: it cannot run here", at.reference.Text, ref.Text, in.StartLine)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// epoch plans the stage that SOURCE_DATE_EPOCH names in the sealed sub-build of
+// root; upstream finds it by its name.
+func (p *planner) epoch(root *Instance) error {
+	if p.out.Epochs[root] != nil {
+		return nil
+	}
+	name, ok := root.Env.Args[epoch]
+	if !ok {
+		name, _ = root.Env.Global(epoch)
+	}
+	p.note(epoch)
+	p.note(root.Env.globals[epoch].deps...)
+	m, err := p.mean(place{kind: kindEpoch, inst: root, reference: &syntax.Reference{}}, root.Env, name)
+	if m == nil || err != nil {
+		return err
+	}
+	stage, err := p.pick(m, root.Env)
+	if err != nil {
+		return err
+	}
+	inst, err := p.instance(stage, root.Env)
+	if err == nil {
+		p.out.Epochs[root] = inst
+	}
+	return err
+}
+
+// expand expands the variables of a word that stands at span, all of which have to
+// be known.
+func (p *planner) expand(at place, names *scope, span syntax.Span, word string) (string, error) {
+	if !hasSyntax(word) {
+		return word, nil
+	}
+	seen := tracker{lookup: names.lookup}
+	text, err := names.env.eval.expand(word, &seen)
+	if err != nil {
+		return "", at.error(span, unwrapped(err))
+	}
+	for _, name := range seen.undeclared {
+		if alternative := slices.ContainsFunc([]string{":", "-", "+"}, func(op string) bool { return strings.Contains(word, "{"+name+op) }); alternative {
+			continue
+		}
+		err := fmt.Errorf("%s has no value here: neither an ARG before the first FROM nor an ARG or ENV above sets it", name)
+		if names.base != "" {
+			err = fmt.Errorf("%w, and the ENV of %s is not known before the build", err, names.base)
+		}
+		return "", at.error(span, suggestName(err, name, names))
+	}
+	if seen.unknown != nil {
+		return "", at.error(span, unknownError(seen.blamed, seen.unknown))
+	}
+	return text, nil
+}
+
+// unknownError is the mistake of using a name in a static place whose value is not
+// known.
+func unknownError(name string, why *unknown) error {
+	if name == why.name {
+		return fmt.Errorf("the value of %s is not known here: %s", name, why)
+	}
+	return fmt.Errorf("the value of %s is not known here: %s, of which it is made, %s", name, why.name, strings.TrimPrefix(why.String(), why.name+" "))
+}
+
+// unwrapped leaves out what upstream's lexer adds to an error: the word, which
+// the place of the error shows.
+func unwrapped(err error) error {
+	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(next) {
+		err = next
+	}
+	return err
+}
