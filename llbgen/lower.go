@@ -171,7 +171,7 @@ func (l *lowerer) offSomewhere() map[*syntax.Instruction]bool {
 		cmd, ok := in.Command.(*instructions.ArgCommand)
 		lacks := func(inst *plan.Instance) bool {
 			if inst.Env.File() == l.file() {
-				return in.If != nil && inst.Env.Off(in)
+				return in.Conditional() && inst.Env.Off(in)
 			}
 			return ok && slices.ContainsFunc(cmd.Args, func(arg instructions.KeyValuePairOptional) bool {
 				_, set := inst.Env.Global(arg.Key)

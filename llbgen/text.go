@@ -96,7 +96,7 @@ func excused(f *module.File, in *syntax.Instruction, byDefault *plan.Environment
 	case linter.RuleDuplicateStageName.Name:
 		name := stageName(in)
 		return slices.ContainsFunc(f.Stages, func(other *syntax.Stage) bool {
-			return stageName(other.From) == name && other.From.If != nil
+			return stageName(other.From) == name && other.From.Conditional()
 		})
 	case linter.RuleInvalidDefaultArgInFrom.Name:
 		if byDefault == nil {

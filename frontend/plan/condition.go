@@ -8,16 +8,98 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
+	"github.com/stagecraft-build/stagecraft/frontend/condition"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
-// holds evaluates the condition of an instruction with the static names above it.
-// part are the instructions among which it stands, or that follow it.
-func holds(in *syntax.Instruction, names *scope, part []*syntax.Instruction) (bool, error) {
-	if in.If == nil {
-		return true, nil
+// sight is where conditions are looked at: the names above a line, and what the
+// blocks in which it stands came to. A block is decided once, at its first line.
+type sight struct {
+	lookup func(string) value
+	// part are the instructions among which the line stands, or that follow it.
+	part    []*syntax.Instruction
+	decided map[*syntax.Block]decision
+}
+
+// decision is the branch of a block that counts, nil for none, with the inputs on
+// which that depends.
+type decision struct {
+	branch *syntax.Branch
+	deps   []string
+}
+
+// on reports whether an instruction is there, and on which inputs that depends.
+func (s *sight) on(in *syntax.Instruction) (bool, []string, error) {
+	on, deps, err := s.within(in.Branch)
+	if err != nil || !on || in.If == nil {
+		return on, deps, err
 	}
-	on, _, err := evaluateCondition(in, names.lookup, part)
+	on, own, err := evaluateCondition(in, s.lookup, s.part)
+	return on, merge(deps, own), err
+}
+
+// within reports whether a branch counts, and those around it.
+func (s *sight) within(b *syntax.Branch) (bool, []string, error) {
+	if b == nil {
+		return true, nil, nil
+	}
+	on, deps, err := s.within(b.Block.Parent)
+	if err != nil || !on {
+		return false, deps, err
+	}
+	d, err := s.decide(b.Block)
+	return d.branch == b, merge(deps, d.deps), err
+}
+
+// decide returns what a block comes to.
+func (s *sight) decide(block *syntax.Block) (decision, error) {
+	if d, ok := s.decided[block]; ok {
+		return d, nil
+	}
+	var d decision
+	for _, branch := range block.Branches {
+		on, deps, err := evaluateCondition(branch.Marker, s.lookup, s.part)
+		if err != nil {
+			return d, err
+		}
+		if d.deps = merge(d.deps, deps); on {
+			d.branch = branch
+			break
+		}
+	}
+	if s.decided != nil {
+		s.decided[block] = d
+	}
+	return d, nil
+}
+
+// lines returns the instruction with the lines that are there.
+func (s *sight) lines(in *syntax.Instruction) (*syntax.Instruction, []string, error) {
+	taken := map[*syntax.Block]*syntax.Branch{}
+	var deps []string
+	for _, block := range in.Inner() {
+		on, around, err := s.within(block.Parent)
+		if err != nil {
+			return nil, nil, err
+		}
+		if deps = merge(deps, around); !on {
+			continue
+		}
+		d, err := s.decide(block)
+		if err != nil {
+			return nil, nil, err
+		}
+		taken[block], deps = d.branch, merge(deps, d.deps)
+	}
+	v, err := in.Variant(taken)
+	return v, deps, err
+}
+
+// holds reports whether an instruction is there, by the names of the global part.
+func (p *planner) holds(in *syntax.Instruction, env *Environment, part []*syntax.Instruction) (bool, error) {
+	s := &sight{lookup: p.global(env).lookup, part: part, decided: env.decided}
+	on, deps, err := s.on(in)
+	p.note(deps...)
 	return on, err
 }
 
@@ -71,10 +153,10 @@ func lateArg(in *syntax.Instruction, name string, part []*syntax.Instruction) *s
 // on reports whether a stage is there under env: on FROM the condition has the
 // names of the global part.
 func (p *planner) on(stage *syntax.Stage, env *Environment) (bool, error) {
-	if stage.From.If == nil {
+	if !stage.From.Conditional() {
 		return true, nil
 	}
-	return holds(stage.From, p.global(env), stage.Instructions)
+	return p.holds(stage.From, env, stage.Instructions)
 }
 
 // numbered are the stages that are on, which numbers count, with the inputs on
@@ -122,7 +204,7 @@ func (p *planner) pick(m *meaning, env *Environment) (*syntax.Stage, error) {
 		conditional bool
 	)
 	for _, stage := range m.stages {
-		conditional = conditional || stage.From.If != nil
+		conditional = conditional || stage.From.Conditional()
 		on, err := p.on(stage, env)
 		switch {
 		case err != nil:
@@ -182,16 +264,21 @@ func describe(in *syntax.Instruction, env *Environment) string {
 	if f := env.File(); !f.Main {
 		out = f.Name + ": " + out
 	}
-	if in.If == nil {
+	if !in.Conditional() {
 		return out + " has no --if"
 	}
-	out += " has --if='" + in.If.Text + "'"
-	for i, name := range in.If.Names {
-		word := ", "
-		if i == 0 {
-			word = ", where "
+	var names []condition.Name
+	for _, c := range in.Conditions() {
+		out += c.Text
+		names = append(names, c.Names...)
+	}
+	word := ", where "
+	for i, name := range names {
+		if slices.ContainsFunc(names[:i], func(other condition.Name) bool { return other.Name == name.Name }) {
+			continue
 		}
 		out += fmt.Sprintf("%s%s is %q", word, name.Name, env.globals[name.Name].text)
+		word = ", "
 	}
 	return out
 }

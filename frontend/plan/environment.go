@@ -62,6 +62,8 @@ type Environment struct {
 	globals  map[string]value
 	// off are the ARGs before the first FROM whose condition does not hold.
 	off map[*syntax.Instruction]bool
+	// decided is what the blocks of the global part came to.
+	decided map[*syntax.Block]decision
 }
 
 // File returns the file in which the sub-build stands.

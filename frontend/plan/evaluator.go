@@ -101,7 +101,7 @@ func (p *evaluator) newEnvironment(args, bound map[string]string, platform ocisp
 	e := p.empty(args, bound, platform, stage)
 	key := e.signature(p.inputs)
 	if known, ok := p.known[key]; ok {
-		e.globals, e.off = known.globals, known.off
+		e.globals, e.off, e.decided = known.globals, known.off, known.decided
 		return e, nil
 	}
 	if err := p.evaluate(e); err != nil {
@@ -132,10 +132,25 @@ func (p *evaluator) evaluate(e *Environment) error {
 		e.globals[name] = predefinedValue(e, name)
 	}
 	e.globals[targetStage] = predefinedValue(e, targetStage)
-	for _, in := range p.file.Args {
-		on, deps, err := evaluateCondition(in, func(name string) value { return e.globals[name] }, p.file.Args)
+	e.decided = map[*syntax.Block]decision{}
+	s := &sight{lookup: func(name string) value { return e.globals[name] }, part: p.file.Args, decided: e.decided}
+	for in := range p.file.Global() {
+		if in.Command == nil { // an IMPORT, whose own condition sees all names
+			if _, _, err := s.within(in.Branch); err != nil {
+				return err
+			}
+			continue
+		}
+		on, deps, err := s.on(in)
 		if err != nil {
 			return err
+		}
+		if on && in.Inner() != nil {
+			var more []string
+			if in, more, err = s.lines(in); err != nil {
+				return err
+			}
+			deps = merge(deps, more)
 		}
 		on = on && !e.off[in]
 		if !on {
@@ -218,7 +233,7 @@ func (p *evaluator) with(e *Environment, bindings map[string]string, platform *o
 	}
 	key := derivation{e, stage}
 	if known, ok := p.derived[key]; ok && same {
-		return &Environment{Args: args, Bound: bound, Platform: to, Stage: known.Stage, eval: p, prefix: e.prefix, defaults: known.defaults, globals: known.globals, off: known.off}, nil
+		return &Environment{Args: args, Bound: bound, Platform: to, Stage: known.Stage, eval: p, prefix: e.prefix, defaults: known.defaults, globals: known.globals, off: known.off, decided: known.decided}, nil
 	}
 	out, err := p.newEnvironment(args, bound, to, stage)
 	if err != nil {

@@ -30,7 +30,7 @@ func newDockerfile(f *module.File, opt Options) *dockerfile {
 	d.eval = newEvaluator(d, opt)
 	for _, stage := range f.Stages {
 		d.namesFiles = d.namesFiles || namesFile([]*syntax.Instruction{stage.From})
-		d.conditional = d.conditional || stage.From.If != nil
+		d.conditional = d.conditional || stage.From.Conditional()
 		if stage.Name != "" {
 			d.named[stage.Name] = append(d.named[stage.Name], stage)
 		}

@@ -49,7 +49,7 @@ func (p *planner) importOf(env *Environment, alias string) (*syntax.Import, erro
 		if im.Alias != strings.ToLower(alias) {
 			continue
 		}
-		on, err := holds(im.In, p.global(env), fileOf(env).eval.file.Args)
+		on, err := p.holds(im.In, env, fileOf(env).eval.file.Args)
 		switch {
 		case err != nil:
 			return nil, err
@@ -62,7 +62,7 @@ func (p *planner) importOf(env *Environment, alias string) (*syntax.Import, erro
 		}
 	}
 	if found == nil && off != nil {
-		return nil, off.In.Errorf(off.AliasSpan, "the import %s is used and off: its condition is %s", alias, off.In.If.Text)
+		return nil, off.In.Errorf(off.AliasSpan, "the import %s is used and off: %s", alias, describe(off.In, env))
 	}
 	return found, nil
 }
@@ -257,7 +257,7 @@ func (p *planner) loadImports(env *Environment, seen map[*module.File]bool) erro
 		list    []module.Request
 	)
 	for _, im := range file.Imports {
-		on, err := holds(im.In, p.global(env), fileOf(env).eval.file.Args)
+		on, err := p.holds(im.In, env, fileOf(env).eval.file.Args)
 		if err != nil {
 			return err
 		}

@@ -116,21 +116,33 @@ func (p *planner) selectInstructions(inst *Instance) error {
 // skipInstructions leaves out the instructions whose condition does not hold.
 func (p *planner) skipInstructions(inst *Instance) error {
 	inst.Instructions = nil
+	s := &sight{part: inst.Stage.Instructions, decided: map[*syntax.Block]decision{}}
+	for branch := inst.Stage.From.Branch; branch != nil; branch = branch.Block.Parent {
+		s.decided[branch.Block] = decision{branch: branch} // it is why the stage is there
+	}
 	for _, in := range inst.Stage.Instructions {
-		if in.If != nil {
-			names, err := inst.scopeBefore(p, len(inst.Instructions))
-			if err != nil {
-				return err
-			}
-			on, err := holds(in, names, inst.Stage.Instructions)
-			if err != nil {
-				return err
-			}
-			if !on {
-				continue
-			}
+		if !in.Conditional() && in.Inner() == nil {
+			inst.Instructions = append(inst.Instructions, in)
+			continue
 		}
-		inst.Instructions = append(inst.Instructions, in)
+		names, err := inst.scopeBefore(p, len(inst.Instructions))
+		if err != nil {
+			return err
+		}
+		s.lookup = names.lookup
+		on, deps, err := s.on(in)
+		if err == nil && on && in.Inner() != nil {
+			var more []string
+			in, more, err = s.lines(in)
+			deps = merge(deps, more)
+		}
+		p.note(deps...)
+		if err != nil {
+			return err
+		}
+		if on {
+			inst.Instructions = append(inst.Instructions, in)
+		}
 	}
 	inst.Globals, inst.scope = nil, nil
 	p.declareGlobals(inst)
@@ -183,7 +195,7 @@ func (p *planner) plain(stage *syntax.Stage) bool {
 	p.isPlain[stage] = false // while it is open: a cycle is not plain
 	ok := true
 	for _, in := range append([]*syntax.Instruction{stage.From}, stage.Instructions...) {
-		ok = ok && !in.Changed()
+		ok = ok && !in.Changed() && !in.Conditional() && in.Inner() == nil
 		for _, ref := range in.References {
 			kind := kindOf(in, ref)
 			n, numbered := number(kind, in, ref.Target)

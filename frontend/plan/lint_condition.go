@@ -48,7 +48,7 @@ func (p *planner) lintConditions(f *module.File) {
 			below[in] = refs[len(refs)-1].Text != scratch
 		}
 	}
-	for _, in := range instructionsWithImports(f.File) {
+	for _, in := range withMarkers(instructionsWithImports(f.File)) {
 		if in.If == nil {
 			continue
 		}
@@ -70,6 +70,33 @@ func (p *planner) lintConditions(f *module.File) {
 			p.warn(RuleUndeclaredName, in.Place(in.If.Span(name.Offset, name.Offset+len(name.Name))), "%s", suggest.WrapError(err, name.Name, known, true))
 		}
 	}
+}
+
+// withMarkers adds the lines that start the branches of blocks.
+func withMarkers(list []*syntax.Instruction) []*syntax.Instruction {
+	seen := map[*syntax.Block]bool{}
+	var add func(block *syntax.Block)
+	add = func(block *syntax.Block) {
+		if seen[block] {
+			return
+		}
+		seen[block] = true
+		if block.Parent != nil {
+			add(block.Parent.Block)
+		}
+		for _, branch := range block.Branches {
+			list = append(list, branch.Marker)
+		}
+	}
+	for _, in := range list {
+		if in.Branch != nil {
+			add(in.Branch.Block)
+		}
+		for _, block := range in.Inner() {
+			add(block)
+		}
+	}
+	return list
 }
 
 // instructionsWithImports returns all instructions of a file.

@@ -93,8 +93,8 @@ func (p Parameter) Describe() string {
 	if p.Flags.OneOf != nil {
 		words = append(words, "(one of "+strings.Join(p.Flags.OneOf, ", ")+")")
 	}
-	if p.In.If != nil {
-		words = append(words, "(if "+p.In.If.Text+")")
+	if condition := p.In.When(); condition != "" {
+		words = append(words, "(if "+condition+")")
 	}
 	return strings.TrimSpace(strings.Join(words, " "))
 }

@@ -81,10 +81,7 @@ func NewTargets(file *syntax.File, p *plan.Plan) *Targets {
 }
 
 func conditionOf(stage *syntax.Stage) string {
-	if stage.From.If == nil {
-		return ""
-	}
-	return stage.From.If.Text
+	return stage.From.When()
 }
 
 // defaultStage returns the stage that a build without a target gives.

@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
@@ -226,4 +227,73 @@ func (block *Block) Taken(lookup func(name string) string) (*Branch, error) {
 		}
 	}
 	return nil, nil
+}
+
+// Guard is one of the conditions under which a line is there, in words.
+type Guard struct {
+	// Text follows the words "line 3": " has --if='X'", " stands in IF X (line 2)".
+	Text  string
+	Names []condition.Name
+}
+
+// Conditions returns the conditions under which the instruction is there, the
+// outermost first.
+func (in *Instruction) Conditions() []Guard {
+	var out []Guard
+	for branch := in.Branch; branch != nil; branch = branch.Block.Parent {
+		g := Guard{Text: fmt.Sprintf(" stands in %s (line %d)", branch, branch.Marker.StartLine)}
+		for _, other := range branch.Block.Branches {
+			if other.Marker.If != nil {
+				g.Names = append(g.Names, other.Marker.If.Names...)
+			}
+			if other == branch {
+				break
+			}
+		}
+		out = append(out, g)
+	}
+	slices.Reverse(out)
+	if in.If != nil {
+		out = append(out, Guard{" has --if='" + in.If.Text + "'", in.If.Names})
+	}
+	return out
+}
+
+// String returns the line that starts the branch.
+func (b *Branch) String() string { return strings.TrimSpace(b.Marker.Line) }
+
+// When returns the condition of the instruction as one expression; empty for none.
+func (in *Instruction) When() string {
+	var parts []string
+	for branch := in.Branch; branch != nil; branch = branch.Block.Parent {
+		own := ""
+		for _, other := range branch.Block.Branches {
+			if other == branch {
+				break
+			}
+			own = and(own, "not ("+other.Marker.If.Text+")")
+		}
+		if c := branch.Marker.If; c != nil {
+			own = and(own, c.Text)
+		}
+		parts = append(parts, own)
+	}
+	out := ""
+	for _, part := range parts {
+		out = and(part, out)
+	}
+	if in.If != nil {
+		out = and(out, in.If.Text)
+	}
+	return out
+}
+
+func and(a, b string) string {
+	switch {
+	case a == "":
+		return b
+	case b == "":
+		return a
+	}
+	return a + " && " + b
 }

@@ -51,9 +51,10 @@ func (in *Instruction) Uses(name string) bool {
 	return usesVariable(in.Line, name) || usesVariable(in.Heredocs(), name)
 }
 
-// Conditional reports whether an instruction below the FROM has a condition.
+// Conditional reports whether an instruction below the FROM, or a line of one, has
+// a condition.
 func (s *Stage) Conditional() bool {
-	return slices.ContainsFunc(s.Instructions, func(in *Instruction) bool { return in.If != nil })
+	return slices.ContainsFunc(s.Instructions, func(in *Instruction) bool { return in.Conditional() || in.lines != nil })
 }
 
 func usesVariable(text, name string) bool {
@@ -370,6 +371,25 @@ func (f *File) add(in *Instruction) error {
 	in.global = true
 	f.Args = append(f.Args, in)
 	return nil
+}
+
+// Global yields the ARG and IMPORT instructions before the first FROM in the order
+// of the text.
+func (f *File) Global() iter.Seq[*Instruction] {
+	return func(yield func(*Instruction) bool) {
+		args, imports := f.Args, f.Imports
+		for len(args)+len(imports) > 0 {
+			var in *Instruction
+			if len(imports) == 0 || len(args) > 0 && args[0].StartLine < imports[0].In.StartLine {
+				in, args = args[0], args[1:]
+			} else {
+				in, imports = imports[0].In, imports[1:]
+			}
+			if !yield(in) {
+				return
+			}
+		}
+	}
 }
 
 // All yields the instructions of the file, IMPORT included.
