@@ -1,0 +1,296 @@
+package condition
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/builtin"
+	"github.com/moby/buildkit/util/suggest"
+)
+
+// Functions of ours that no text can name: they stand for operators whose meaning
+// in the library would surprise.
+const (
+	truthName  = "true or false"
+	stepName   = "step of a loop"
+	memberName = "member"
+	maybeName  = "member or nothing"
+	equalName  = "equal"
+	inName     = "in a list"
+	finiteName = "finite"
+)
+
+// maxText is how many bytes a list has that is joined to a text.
+const maxText = 64 << 10
+
+// functions are those that an expression has beside the library's, and in their
+// place.
+var functions = map[string]func(...any) (any, error){
+	truthName: truth, memberName: member, maybeName: maybe, equalName: equal, inName: in, finiteName: finite,
+	"semver": matchVersion, "keys": keys, "values": values, "join": join,
+}
+
+// named are the functions of ours that a text can name, with the number of their
+// arguments: at least and at most.
+var named = map[string][2]int{"semver": {2, 2}, "keys": {1, 1}, "values": {1, 1}, "join": {1, 2}}
+
+func table() map[string]*builtin.Function {
+	out := map[string]*builtin.Function{}
+	for name, fn := range functions {
+		out[name] = &builtin.Function{Name: name, Func: fn}
+	}
+	return out
+}
+
+// member returns what an object has under a key, or a list at a place. A key that
+// is missing is a mistake, and so is one of nothing.
+func member(args ...any) (any, error) {
+	v, err := fetch(args[0], args[1])
+	if err != nil || v != nil {
+		return v, err
+	}
+	object, ok := args[0].(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("there is nothing at %v", args[1])
+	}
+	key := fmt.Sprint(args[1])
+	known := slices.Sorted(maps.Keys(object))
+	err = fmt.Errorf("there is no key %q", key)
+	if ok, err := suggest.WrapErrorMaybe(err, key, known, true); ok {
+		return nil, err
+	}
+	if len(known) > 10 {
+		known = append(known[:10], "…")
+	}
+	return nil, fmt.Errorf("%w (there are %s)", err, strings.Join(known, ", "))
+}
+
+// maybe is member where a missing key is none: nothing.
+func maybe(args ...any) (any, error) {
+	if args[0] == nil {
+		return nil, nil
+	}
+	return fetch(args[0], args[1])
+}
+
+func fetch(from, key any) (any, error) {
+	switch from := from.(type) {
+	case map[string]any:
+		name, ok := key.(string)
+		if !ok {
+			return nil, fmt.Errorf("a key is a string, not %v: write it in quotes", key)
+		}
+		return from[name], nil
+	case []any:
+		n, ok := key.(int)
+		if !ok {
+			return nil, fmt.Errorf("a place in a list is a number, not %v", key)
+		}
+		if n < 0 {
+			n += len(from)
+		}
+		if n < 0 || n >= len(from) {
+			return nil, fmt.Errorf("the list has %d elements: there is none at %v", len(from), key)
+		}
+		return from[n], nil
+	case nil:
+		return nil, fmt.Errorf("there is nothing that could have %v", key)
+	}
+	return nil, fmt.Errorf("%v is no object and no list: it has no %v", from, key)
+}
+
+// equal compares values of one type: values of two types are never equal, so
+// asking is a mistake.
+func equal(args ...any) (any, error) {
+	a, b := args[0], args[1]
+	if a == nil || b == nil {
+		return a == b, nil
+	}
+	if kindOf(a) != kindOf(b) {
+		return nil, differ(a, b)
+	}
+	return reflect.DeepEqual(normal(a), normal(b)), nil
+}
+
+// in reports whether a list has an element, or an object a key.
+func in(args ...any) (any, error) {
+	switch list := args[1].(type) {
+	case map[string]any:
+		key, ok := args[0].(string)
+		if !ok {
+			return nil, differ(args[0], "")
+		}
+		return list[key] != nil, nil
+	case nil:
+		return false, nil
+	}
+	v := reflect.ValueOf(args[1])
+	if v.Kind() != reflect.Slice && v.Kind() != reflect.Array {
+		return nil, fmt.Errorf("in asks lists and objects, not %v", args[1])
+	}
+	found := false
+	for i := range v.Len() {
+		same, err := equal(args[0], v.Index(i).Interface())
+		if err != nil {
+			return nil, err
+		}
+		found = found || same.(bool)
+	}
+	return found, nil
+}
+
+func differ(a, b any) error {
+	return fmt.Errorf("%s is compared with %s: names and data are strings, write \"1\", or int(NAME)", kindOf(a), kindOf(b))
+}
+
+func kindOf(v any) string {
+	switch reflect.ValueOf(v).Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64, reflect.Float64, reflect.Uint8, reflect.Int32:
+		return "a number"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	}
+	return "an object"
+}
+
+// normal makes numbers of one kind.
+func normal(v any) any {
+	if r := reflect.ValueOf(v); r.CanInt() {
+		return float64(r.Int())
+	}
+	return v
+}
+
+// finite refuses numbers that are none.
+func finite(args ...any) (any, error) {
+	if f, ok := args[0].(float64); ok && (math.IsInf(f, 0) || math.IsNaN(f)) {
+		return nil, fmt.Errorf("the number is not finite")
+	}
+	return args[0], nil
+}
+
+// matchVersion reports whether a version keeps to a constraint, as
+// github.com/Masterminds/semver has it.
+func matchVersion(args ...any) (any, error) {
+	text, ok := args[0].(string)
+	rule, ok2 := args[1].(string)
+	if !ok || !ok2 {
+		return nil, fmt.Errorf(`semver takes two strings: write semver(VERSION, ">=3.12")`)
+	}
+	version, err := semver.NewVersion(text)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no version", text)
+	}
+	constraint, err := semver.NewConstraint(rule)
+	if err != nil {
+		return nil, fmt.Errorf(`%q is no constraint: write semver(VERSION, ">=3.12")`, rule)
+	}
+	return constraint.Check(version), nil
+}
+
+// keys returns the keys of an object in their order, values what stands there.
+func keys(args ...any) (any, error) {
+	object, ok := args[0].(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("keys takes an object, not %s", kindOf(args[0]))
+	}
+	out := []any{}
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		if object[key] != nil {
+			out = append(out, key)
+		}
+	}
+	return short(out)
+}
+
+func values(args ...any) (any, error) {
+	object, ok := args[0].(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("values takes an object, not %s", kindOf(args[0]))
+	}
+	out := []any{}
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		if object[key] != nil {
+			out = append(out, object[key])
+		}
+	}
+	return short(out)
+}
+
+func short(list []any) (any, error) {
+	if len(list) > maxList {
+		return nil, fmt.Errorf("the list has %d elements, the limit is %d", len(list), maxList)
+	}
+	return list, nil
+}
+
+// join makes one text of a list of strings.
+func join(args ...any) (any, error) {
+	list := reflect.ValueOf(args[0])
+	if args[0] == nil || list.Kind() != reflect.Slice {
+		return nil, fmt.Errorf("join takes a list")
+	}
+	between := ""
+	if len(args) == 2 {
+		text, ok := args[1].(string)
+		if !ok {
+			return nil, fmt.Errorf("join puts a string between the elements")
+		}
+		between = text
+	}
+	var out strings.Builder
+	for i := range list.Len() {
+		text, ok := list.Index(i).Interface().(string)
+		if !ok {
+			return nil, fmt.Errorf("join takes a list of strings: write string(…)")
+		}
+		if i > 0 {
+			out.WriteString(between)
+		}
+		if out.WriteString(text); out.Len() > maxText {
+			return nil, fmt.Errorf("the joined text is longer than %d bytes", maxText)
+		}
+	}
+	return out.String(), nil
+}
+
+// lenient finds the look-ups whose key may be missing: those in front of ??, and
+// those that ?. is part of.
+type lenient map[*ast.MemberNode]bool
+
+// Visit implements ast.Visitor.
+func (l lenient) Visit(node *ast.Node) {
+	switch n := (*node).(type) {
+	case *ast.BinaryNode:
+		if n.Operator == "??" {
+			l.all(n.Left)
+		}
+	case *ast.ChainNode:
+		l.all(n.Node)
+	}
+}
+
+func (l lenient) all(node ast.Node) {
+	for {
+		switch n := node.(type) {
+		case *ast.MemberNode:
+			l[n] = true
+			node = n.Node
+			continue
+		case *ast.ChainNode:
+			node = n.Node
+			continue
+		}
+		return
+	}
+}
