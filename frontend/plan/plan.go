@@ -175,7 +175,7 @@ func (p *planner) plan() error {
 			return err
 		}
 	}
-	if err := p.epoch(p.out.Root); err != nil {
+	if err := p.epoch(p.out.Root, p.out.Root.Env); err != nil {
 		return err
 	}
 	for _, stage := range p.main.Stages {

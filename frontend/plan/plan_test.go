@@ -211,6 +211,10 @@ func TestErrors(t *testing.T) {
 			build{text: "FROM alpine AS busybox\nFROM ./x.Dockerfile#x", files: map[string]string{"x.Dockerfile": "FROM alpine AS x\nONBUILD COPY --from=busybox / /"}},
 			`line 2, column 6: ./x.Dockerfile#x has a trigger that names the image busybox (line 2), which is a stage here`,
 		},
+		"the stage of an epoch differs where its call is one": {
+			build{text: "ARG SOURCE_DATE_EPOCH=e\nFROM alpine AS e\nARG V\nFROM busybox AS b\nFROM b() AS m\nARG V\nFROM scratch\nCOPY --from=m(V=1) / /1\nCOPY --from=m(V=2) / /2"},
+			`line 5, column 6: SOURCE_DATE_EPOCH of b is the stage e, which is another one in two calls: e(V=1) and e(V=2)`,
+		},
 		"calls of a build are bounded": {
 			build{text: "FROM alpine AS b\nARG V\nFROM scratch\n" + strings.Repeat("COPY --from=b(V=["+strings.TrimSuffix(strings.Repeat("x,", 1000), ",")+"]) / /d/\n", 11)},
 			`line 14, column 15: the build has more than 10000 calls`,
