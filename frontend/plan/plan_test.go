@@ -279,14 +279,14 @@ func TestGatesOfGates(t *testing.T) {
 		text string
 		want string
 	}{
-		"a stage of gates":        {"FROM --after=test scratch AS c\nFROM --after=c alpine", "test"},
-		"of sets":                 {"FROM --after=test(GO=[1,2]),lint scratch AS c\nFROM --after=c,lint alpine", "test(GO=1) test(GO=2) lint"},
-		"by a call":               {"FROM --after=test(GO=1) scratch AS c\nFROM --after=c() alpine", "test(GO=1)"},
-		"along the base":          {"FROM --after=test scratch AS c\nFROM --after=lint c AS d\nENV A=1\nFROM --after=d alpine", "lint test"},
-		"through a sealed base":   {"FROM --after=test scratch AS c\nFROM c() AS d\nFROM --after=d alpine", "test sealed"},
-		"of stages of gates":      {"FROM --after=test scratch AS c\nFROM --after=c,lint scratch AS d\nFROM --after=d alpine", "test lint"},
-		"with steps of its own":   {"FROM --after=test busybox AS c\nFROM --after=c alpine", "c"},
-		"nothing to build at all": {"FROM scratch AS c\nFROM --after=c alpine", ""},
+		"a stage of gates":        {"FROM --after=test scratch AS c\nFROM --after=c alpine", "c(test)"},
+		"of sets":                 {"FROM --after=test(GO=[1,2]),lint scratch AS c\nFROM --after=c,lint alpine", "c(test(GO=1) test(GO=2) lint) lint"},
+		"by a call":               {"FROM --after=test(GO=1) scratch AS c\nFROM --after=c() alpine", "c(test(GO=1))"},
+		"along the base":          {"FROM --after=test scratch AS c\nFROM c AS d\nENV A=1\nFROM --after=d alpine", "d"},
+		"through a sealed base":   {"FROM --after=test scratch AS c\nFROM c() AS d\nFROM --after=d alpine", "d"},
+		"of stages of gates":      {"FROM --after=test scratch AS c\nFROM --after=c,lint scratch AS d\nFROM --after=d alpine", "d(c(test) lint)"},
+		"with steps of its own":   {"FROM --after=test busybox AS c\nFROM --after=c alpine", "c(test)"},
+		"nothing to build at all": {"FROM scratch AS c\nFROM --after=c scratch AS d\nFROM --after=d alpine", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -294,18 +294,24 @@ func TestGatesOfGates(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got []string
-			for _, w := range p.Root.Waits() {
-				got = append(got, w.To.Name)
-				if w.Sealed {
-					got = append(got, "sealed")
-				}
-			}
-			if strings.Join(got, " ") != test.want {
+			if got := gatesOf(p.Root); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}
+}
+
+// gatesOf names what an instance waits for, and what that waits for.
+func gatesOf(i *Instance) string {
+	var out []string
+	for _, w := range i.Waits() {
+		name := w.To.Name
+		if inner := gatesOf(w.To); inner != "" {
+			name += "(" + inner + ")"
+		}
+		out = append(out, name)
+	}
+	return strings.Join(out, " ")
 }
 
 func TestContextsByPlatform(t *testing.T) {
