@@ -125,7 +125,7 @@ func (p *planner) oneName(at place, name string) (place, string, error) {
 	if err != nil {
 		return at, "", at.errorf(ref.TargetSpan, "%s stands for %s: %w", ref.Target, shortened(name), err)
 	}
-	if !called.Call || !isOneName(called.Target) {
+	if !called.Call || !isOneName(called.Target) || slices.ContainsFunc(called.Bindings, func(b syntax.Binding) bool { return b.Set }) {
 		return at, "", refused
 	}
 	called.Within(ref.TargetSpan)

@@ -139,6 +139,10 @@ func TestErrors(t *testing.T) {
 			build{text: "ARG S\nARG SECRET=1\nFROM alpine AS x\nARG A\nFROM alpine\nCOPY --from=$S / /", args: map[string]string{"S": "x(A=$SECRET)"}},
 			`which is not one name`,
 		},
+		"a set out of a variable": {
+			build{text: "ARG S\nFROM alpine AS x\nARG A\nFROM alpine\nCOPY --from=$S / /", args: map[string]string{"S": "x(A=[1,2])"}},
+			`which is not one name`,
+		},
 		"a platform out of a variable holds a line end": {
 			build{text: "ARG P\nFROM --platform=$P alpine AS x\nFROM alpine\nCOPY --from=x() / /", args: map[string]string{"P": "linux/amd64 alpine AS q\nRUN x"}},
 			`line 2, column 6: failed to parse platform $P`,
