@@ -50,7 +50,7 @@ func (b *build) beside(ctx context.Context) ([]Gate, error) {
 	for _, u := range b.all {
 		for _, inst := range u.instances {
 			for _, w := range inst.Waits() {
-				if seen[w.To] {
+				if seen[w.To] || w.To.Empty() { // whose own gates are among those of all
 					continue
 				}
 				seen[w.To] = true

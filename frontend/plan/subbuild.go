@@ -53,7 +53,7 @@ func (p *planner) callee(at place, m *meaning, c *call, written string, sealed b
 			return at.chain(err, written)
 		}
 		if sealed {
-			return p.epoch(inst)
+			return at.error(at.reference.Span, p.epoch(inst, env))
 		}
 		return nil
 	})
@@ -72,7 +72,8 @@ func (p *planner) calledStage(at place, m *meaning, c *call, written string) (*s
 	environment := func(target string) (*Environment, error) {
 		env, err := c.env.eval.with(c.env, c.values, c.platform, target)
 		if err == nil {
-			err = p.checkGlobals(env)
+			// a mistake is one of the call; values that pass make no other build
+			_, err = p.record(nil, func() error { return p.checkGlobals(env) })
 		}
 		return env, at.chain(err, written)
 	}
