@@ -5,7 +5,6 @@ package frontend
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerui"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/internal/guard"
 	"github.com/stagecraft-build/stagecraft/llbgen"
 )
 
@@ -28,7 +28,7 @@ func Build(ctx context.Context, c client.Client) (_ *client.Result, err error) {
 }
 
 func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ *client.Result, err error) {
-	defer recoverTo(&err)
+	defer guard.Recover(&err)
 
 	bc, err := dockerui.NewClient(newMetadataCache(&guardedClient{Client: c}))
 	if err != nil {
@@ -89,7 +89,7 @@ func build(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator) (*cl
 		return nil, err
 	}
 	rb, err := bc.Build(ctx, func(ctx context.Context, platform *ocispecs.Platform, i int) (_ *dockerui.BuildResult, err error) {
-		defer recoverTo(&err)
+		defer guard.Recover(&err)
 
 		img, err := gen.Image(ctx, platform, i != 0)
 		if err != nil {
@@ -138,20 +138,17 @@ func solve(ctx context.Context, bc *dockerui.Client, img *llbgen.Image) (ref cli
 		return err
 	}
 	eg.Go(func() (err error) {
-		defer recoverTo(&err)
+		defer guard.Recover(&err)
 		return build(ref)
 	})
 	for _, gate := range img.Gates {
 		eg.Go(func() (err error) {
-			defer recoverTo(&err)
-			ref, err := one(ctx, gate.Definition)
-			if err == nil {
-				err = build(ref)
-			}
+			defer guard.Recover(&err)
+			ref, err := one(ctx, gate)
 			if err != nil {
-				return fmt.Errorf("gate %s: %w", gate.Name, err)
+				return err
 			}
-			return nil
+			return build(ref)
 		})
 	}
 	return ref, eg.Wait()

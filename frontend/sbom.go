@@ -14,6 +14,7 @@ import (
 	"github.com/moby/buildkit/solver/result"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stagecraft-build/stagecraft/internal/guard"
 	"github.com/stagecraft-build/stagecraft/llbgen"
 )
 
@@ -62,7 +63,7 @@ func (s *sbomScan) attest(ctx context.Context, c client.Client, rb *dockerui.Res
 		return nil
 	}
 	return rb.EachPlatform(ctx, func(ctx context.Context, id string, _ ocispecs.Platform) (err error) {
-		defer recoverTo(&err)
+		defer guard.Recover(&err)
 
 		v, ok := s.images.Load(id)
 		if !ok {

@@ -166,6 +166,9 @@ func (g *Generator) sourceOf(results *lint.LintResults, known map[*diagnostic.Te
 func (w *warnings) error(configs map[*diagnostic.Text]linter.Config) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.panicked != nil {
+		return w.panicked
+	}
 	rules := map[string]struct{}{}
 	for file, names := range w.rules {
 		if configs[file].ReturnAsError {

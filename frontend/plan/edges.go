@@ -196,16 +196,21 @@ func refuseTriggers(at place, base *Instance) error {
 	return nil
 }
 
-// epoch plans the stage that SOURCE_DATE_EPOCH names in the sealed sub-build of
+// epoch returns the value of SOURCE_DATE_EPOCH, and whether it has one.
+func (e *Environment) epoch() (string, bool) {
+	if name, ok := e.Args[epoch]; ok {
+		return name, true
+	}
+	return e.Global(epoch)
+}
+
+// epoch plans the stage that SOURCE_DATE_EPOCH names in the sub-build of
 // root; upstream finds it by its name.
 func (p *planner) epoch(root *Instance) error {
 	if p.out.Epochs[root] != nil {
 		return nil
 	}
-	name, ok := root.Env.Args[epoch]
-	if !ok {
-		name, _ = root.Env.Global(epoch)
-	}
+	name, _ := root.Env.epoch()
 	p.note(epoch)
 	p.note(root.Env.globals[epoch].deps...)
 	m, err := p.mean(place{kind: kindEpoch, inst: root, reference: &syntax.Reference{}}, root.Env, name)
