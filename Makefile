@@ -58,6 +58,10 @@ lint: ## Check the sources
 validate: lint engine ## Check the sources, and the Dockerfile with the builder
 	$(ON_ENGINE) buildx bake --progress=plain validate-dockerfile
 
+.PHONY: upgrade
+upgrade: ## Move to another release of BuildKit (BUILDKIT=v1.2.3, BUILDX=v1.2.3)
+	@hack/upgrade.sh "$(BUILDKIT)" "$(BUILDX)"
+
 # quick, full, all, or a regular expression of test names
 SELECTION = full
 
@@ -67,11 +71,20 @@ conformance: image ## Run upstream's integration tests with a kit (KIT=directory
 	@$(ON_ENGINE) buildx bake --progress=plain binaries > .cache/binaries.log 2>&1 || { tail -n 40 .cache/binaries.log >&2; exit 1; }
 	$(KIT)/conformance.sh bin/stagecraft-frontend $(SELECTION)
 
-# how long each fuzz target runs
+# how many made-up builds
+SEEDS = 100000
+
+.PHONY: properties
+properties: ## Look for builds that break a property (SEEDS=1000000)
+	GOGC=400 go test ./frontend -count=1 -timeout 0 -run '^Test(EveryGateHolds|NothingIsDropped|NoSurprise|ValuesAreValues)$$' -seeds $(SEEDS)
+
+# how long each fuzz target runs (1m, or 1000000x for a number of inputs), and which
 FUZZTIME = 1m
+FUZZ = Fuzz
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target, one after another (FUZZTIME=1m)
-	@grep -roE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' frontend llbgen | while IFS=: read -r file name; do \
-		go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(FUZZTIME) || exit 1; \
+fuzz: ## Run every fuzz target, one after another (FUZZTIME=1m, FUZZ=FuzzName)
+	@grep -rE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' -o frontend llbgen | grep -E ':func $(FUZZ)' | sort | while IFS=: read -r file name; do \
+		echo "== $${name#func }"; \
+		GOGC=400 go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x || exit 1; \
 	done

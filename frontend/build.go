@@ -9,10 +9,12 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/frontend/subrequests/lint"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/frontend/source"
 	"github.com/stagecraft-build/stagecraft/internal/guard"
 	"github.com/stagecraft-build/stagecraft/llbgen"
 )
@@ -55,29 +57,38 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 		return nil, capsErr
 	}
 
-	var gen *llbgen.Generator
-	sources := func(text *diagnostic.Text) *llb.SourceMap {
-		if gen != nil {
-			if sm := gen.SourceMap(text); sm != nil {
-				return sm
-			}
+	sources := source.New(bc, src)
+	warnings := &warner{show: func(w *diagnostic.Diagnostic) { warnIn(ctx, bc, sources, w) }}
+	defer func() {
+		if bug := warnings.bug(); bug != nil && err == nil {
+			err = bug
 		}
-		return src.SourceMap
+	}()
+	gen, err := llbgen.New(ctx, bc, sources, bc.GatewayClient(), warnings.warn, options)
+	if opts[keyRequest] == lint.RequestLint && (err != nil || gen.File() != nil) {
+		return check(ctx, sources, func(ctx context.Context, warn llbgen.Warn) error {
+			if err != nil {
+				return err
+			}
+			return gen.Check(ctx, warn)
+		})
 	}
-	warn := func(w *diagnostic.Diagnostic) { warnIn(ctx, bc, src, sources(w.Place.Text), w) }
-	gen, err = llbgen.New(ctx, bc, src, bc.GatewayClient(), warn, options)
 	if err != nil {
-		return nil, locate(err, sources)
+		return nil, locateExtended(err, sources)
+	}
+	place := locate
+	if gen.File() != nil {
+		place = locateExtended
 	}
 	if res, ok, err := answer(ctx, bc, gen, src.Filename); err != nil || ok {
 		if gen.File() != nil { // upstream does not locate errors of its requests
-			err = locate(err, sources)
+			err = place(err, sources)
 		}
 		return res, err
 	}
 	res, err := build(ctx, bc, gen)
 	if err != nil {
-		return nil, locate(err, sources)
+		return nil, place(err, sources)
 	}
 	return unguard(res)
 }

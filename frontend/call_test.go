@@ -87,7 +87,7 @@ func (c boundCall) text(escape string) string {
 	if c.platform != "" {
 		bindings = append(bindings, "TARGETPLATFORM="+c.platform)
 	}
-	return c.stage + "(" + strings.Join(bindings, ", ") + ")"
+	return c.stage + "(" + strings.Join(bindings, ",") + ")"
 }
 
 // upstream returns the build of the stage as upstream's clients ask for it.

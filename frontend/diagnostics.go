@@ -3,6 +3,8 @@ package frontend
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
@@ -13,11 +15,13 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/frontend/source"
 )
 
-// warnIn shows a lint warning of a file, that of sm, in the progress of the build.
-// A warning that cannot be shown does not fail the build.
-func warnIn(ctx context.Context, bc *dockerui.Client, src *dockerui.Source, sm *llb.SourceMap, w *diagnostic.Diagnostic) {
+// warnIn shows a lint warning in the progress of the build: one of the main file
+// as upstream does, one of an imported file with the file's name. A warning that
+// cannot be shown does not fail the build.
+func warnIn(ctx context.Context, bc *dockerui.Client, sources *source.Sources, w *diagnostic.Diagnostic) {
 	text := linter.LintFormatShort(w.Rule.Name, w.Message, w.Place.Line())
 	opts := client.WarnOpts{
 		Level:  1,
@@ -25,19 +29,56 @@ func warnIn(ctx context.Context, bc *dockerui.Client, src *dockerui.Source, sm *
 		URL:    w.Rule.URL,
 		Range:  pbRanges(w.Place.Ranges),
 	}
-	if sm == src.SourceMap {
-		src.Warn(ctx, text, opts)
+	if in := w.Place.Text; in == nil || in.Name == "" {
+		sources.Main.Warn(ctx, text, opts)
 		return
 	}
+	text = fmt.Sprintf("%s: %s (%s)", w.Rule.Name, w.Message, where(w.Place))
+	sm := sources.SourceMap(w.Place.Text)
 	opts.SourceInfo = sourceInfo(sm)
 	if vertex, err := sm.Definition.Head(); err == nil {
 		_ = bc.GatewayClient().Warn(ctx, vertex, text, opts)
 	}
 }
 
+// warner shows warnings. Upstream's converter gives them on goroutines of its own, so
+// a panic is kept as the error of the build.
+type warner struct {
+	show func(*diagnostic.Diagnostic)
+	mu   sync.Mutex
+	err  error
+}
+
+func (w *warner) warn(d *diagnostic.Diagnostic) {
+	err := guarded(func() error {
+		w.show(d)
+		return nil
+	})
+	if err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.err = err
+	}
+}
+
+// bug returns the panic, if there was one.
+func (w *warner) bug() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
+// where says in which imported file, and on which of its lines, a place is.
+func where(place diagnostic.Place) string {
+	if line := place.Line(); line > 0 {
+		return fmt.Sprintf("%s, line %d", place.Text.Name, line)
+	}
+	return place.Text.Name
+}
+
 // locate attaches the source excerpts of a located error, so that the client
-// shows the lines at fault. sources gives the files.
-func locate(err error, sources func(*diagnostic.Text) *llb.SourceMap) error {
+// shows the lines at fault.
+func locate(err error, sources *source.Sources) error {
 	var (
 		at      *diagnostic.Diagnostic
 		located *parser.LocationError
@@ -45,12 +86,22 @@ func locate(err error, sources func(*diagnostic.Text) *llb.SourceMap) error {
 	switch {
 	case errors.As(err, &at):
 		for _, place := range at.Places() {
-			err = withSource(err, sources(place.Text), place.Ranges)
+			err = withSource(err, sources.SourceMap(place.Text), place.Ranges)
 		}
 	case errors.As(err, &located):
 		for _, ranges := range located.Locations {
-			err = withSource(err, sources(nil), ranges)
+			err = withSource(err, sources.Main.SourceMap, ranges)
 		}
+	}
+	return err
+}
+
+// locateExtended does so for a file with extensions. There a mistake that no line
+// makes, one in a target, has a source too, without lines: for an error that has none
+// the daemon shows the syntax line.
+func locateExtended(err error, sources *source.Sources) error {
+	if err = locate(err, sources); err != nil && len(errdefs.Sources(err)) == 0 {
+		return withSource(err, sources.Main.SourceMap, nil)
 	}
 	return err
 }

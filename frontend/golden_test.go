@@ -26,11 +26,9 @@ var update = flag.Bool("update", false, "write what the golden cases of testdata
 // TestGolden runs the cases of testdata/cases: each is a build, and all that a
 // user sees of it.
 //
-// The archive's comment says what the case guards. "options" holds frontend
-// options, a line each; other files but the last are the build's, those of a
-// repository as IDENTIFIER!PATH. "want" is
-// what the build gives: its vertices, configs and warnings, the text of a
-// request, or the error with its places as file:line:column.
+// The archive's comment says what the case guards, gatewaytest.Case what its files
+// are. "want" is what the build gives: its vertices, configs and warnings, the
+// text of a request, or the error, with its places as file:line:column.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	for file, archive := range cases(t) {
@@ -61,45 +59,13 @@ func TestGolden(t *testing.T) {
 // cases returns the golden cases by file.
 func cases(tb testing.TB) map[string]*txtar.Archive {
 	tb.Helper()
-	files, err := filepath.Glob("../testdata/cases/*.txtar")
-	if err != nil || len(files) == 0 {
-		tb.Fatal("no cases found", err)
-	}
-	out := map[string]*txtar.Archive{}
-	for _, file := range files {
-		if out[file], err = txtar.ParseFile(file); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	return out
+	return archives(tb, "cases")
 }
 
 // goldenRun builds a case and tells all that a user sees.
 func goldenRun(t *testing.T, archive *txtar.Archive) string {
 	t.Helper()
-	b := gatewaytest.Dockerfile("")
-	files := map[string]string{}
-	b.Files = map[string]map[string]string{"dockerfile": files, "context": files}
-	for _, f := range archive.Files {
-		switch f.Name {
-		case "want":
-		case "options":
-			for line := range strings.Lines(string(f.Data)) {
-				key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
-				b.Opts[key] = value
-			}
-		default:
-			// another source and a file in it: git://host/repository#v1!file
-			if source, name, ok := strings.Cut(f.Name, "!"); ok {
-				if b.Files[source] == nil {
-					b.Files[source] = map[string]string{}
-				}
-				b.Files[source][name] = string(f.Data)
-				continue
-			}
-			files[f.Name] = string(f.Data)
-		}
-	}
+	b := caseOf(t, archive)
 	c := gatewaytest.New(b)
 	res, err := frontend.Build(t.Context(), c)
 	var out strings.Builder
@@ -120,8 +86,14 @@ func goldenRun(t *testing.T, archive *txtar.Archive) string {
 	default:
 		goldenBuild(t, &out, c, res)
 	}
-	for _, w := range slices.Sorted(slices.Values(c.Warnings)) {
-		out.WriteString(goldenWarning(t, w))
+	var warnings []string
+	for _, w := range c.Warnings {
+		warnings = append(warnings, goldenWarning(w))
+	}
+	slices.Sort(warnings)
+	out.WriteString(strings.Join(warnings, ""))
+	for _, surprise := range c.Surprises(res, err) {
+		t.Error(surprise)
 	}
 	// txtar files end with a line end
 	return strings.TrimSuffix(out.String(), "\n") + "\n"
@@ -167,19 +139,12 @@ func goldenBuild(t *testing.T, out *strings.Builder, c *gatewaytest.Client, res 
 }
 
 // goldenWarning tells a warning with its places and its page.
-func goldenWarning(t *testing.T, w string) string {
-	t.Helper()
-	_, w, _ = strings.Cut(w, " ") // the vertex
-	message, options, _ := strings.Cut(w, " {")
-	var opts client.WarnOpts
-	if err := json.Unmarshal([]byte("{"+options), &opts); err != nil {
-		t.Fatal(err)
+func goldenWarning(w gatewaytest.Warning) string {
+	text := fmt.Sprintf("warning: %s\n", w.Message)
+	for _, r := range w.Range {
+		text += fmt.Sprintf("at %s:%d:%d-%d:%d\n", w.SourceInfo.GetFilename(), r.Start.Line, r.Start.Character, r.End.Line, r.End.Character)
 	}
-	text := fmt.Sprintf("warning: %s\n", message)
-	for _, r := range opts.Range {
-		text += fmt.Sprintf("at %d:%d-%d:%d\n", r.Start.Line, r.Start.Character, r.End.Line, r.End.Character)
-	}
-	return text + "see " + opts.URL + "\n"
+	return text + "see " + w.URL + "\n"
 }
 
 // withoutSources drops the copies of the file from the answer of a request.

@@ -14,6 +14,12 @@ import (
 	"github.com/stagecraft-build/stagecraft/internal/guard"
 )
 
+// guarded calls run; a panic of it is its error.
+func guarded(run func() error) (err error) {
+	defer guard.Recover(&err)
+	return run()
+}
+
 // guardedClient is a gateway client whose calls recover, and whose references
 // do.
 type guardedClient struct {

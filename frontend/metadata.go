@@ -9,6 +9,8 @@ import (
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/util/flightcontrol"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/stagecraft-build/stagecraft/internal/guard"
 )
 
 // metadataCache is a client that looks each image config up once a build:
@@ -36,7 +38,8 @@ func (c *metadataCache) ResolveImageConfig(ctx context.Context, ref string, opt 
 	if err != nil {
 		return "", "", nil, fmt.Errorf("failed to key the metadata of %s: %w", ref, err)
 	}
-	cfg, err := c.configs.Do(ctx, ref+" "+string(optKey), func(ctx context.Context) (imageConfig, error) {
+	cfg, err := c.configs.Do(ctx, ref+" "+string(optKey), func(ctx context.Context) (_ imageConfig, err error) {
+		defer guard.Recover(&err)
 		ref, dgst, config, err := c.Client.ResolveImageConfig(ctx, ref, opt)
 		return imageConfig{ref, dgst, config}, err
 	})

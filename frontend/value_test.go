@@ -4,150 +4,240 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/frontend/dockerfile/builder"
+	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/stagecraft-build/stagecraft/frontend"
+	"github.com/stagecraft-build/stagecraft/internal/dockerfilegen"
 	"github.com/stagecraft-build/stagecraft/internal/gatewaytest"
 )
 
-// valueFile declares ARGs in every way: with and without defaults, globally, and
-// made of each other.
-const valueFile = `ARG A
-ARG V
-ARG G=pre-$A
-FROM alpine AS base
-ARG A
-ENV FROM_BASE=$A
-FROM base AS build
-ARG A=default
-ARG B
-ARG G
-ENV E="$A"
-LABEL l="$G"
-RUN echo "$A" "$B" "$G"
-`
-
-// awkwardValues are values that were, or could be, taken for something else.
-var awkwardValues = []string{
-	"", " ", "x", "a b", "line1\nline2", "line1\r\nline2", "line1\\\nline2", "ends in \\", `\`, `\\`, "`", "#", "# no comment", "\n#", "\n",
-	"fix\nFROM evil.example/img AS alpine\nRUN echo pwned\n#", "x'\nRUN echo pwned #", "'", `"`, `'"'"'`, `a'b"c`, "$A", "${A:?no}", `\$A`, "$", "<<EOF", "<<EOF\nx\nEOF",
-	"--flag=1", "-- ", "[", `["a"]`, "a\x00b", "\xff", "a\xffb", "\u00a0", "\ufeff", "\u2028", "\t", "x\t ", "alpine,target=/m echo pwned;", "linux/amd64",
-	strings.Repeat("x", 49_999), strings.Repeat("x", 60_001), strings.Repeat("# ", 30_000), strings.Repeat(`\`, 40_000), strings.Repeat("é", 30_000),
+// values are some that a writer of text could stumble over.
+var values = []string{
+	"", "1", "a b", " a ", `q"uo'te`, "$B", "${A}", `back\slash`, `end\`, "x,y", "x)", "(x", "[a,b]", "ünï", "tab\there", "# no comment",
+	"--flag=1", "`", "line1\nline2", "line1\\\nline2", "x'\nRUN echo pwned #", "fix\nFROM evil.example/img AS alpine\nRUN echo pwned\n#",
+	"alpine,target=/m echo pwned;", "alpine /x /y\nRUN echo pwned\nCOPY --from=alpine", "linux/amd64 alpine AS q\nRUN echo pwned\nFROM alpine AS z\n#",
+	"\r", "\r\nx", "<<EOF", "\x00", "\x01", "\xff\xfe", "\u00a0", "\u2028", "EOF\nRUN x", "'", `"`, `\"`, "$", "$$", "\t", "\n", "stagecraft.invalid/x", "s__0_i",
+	"alpine", "busybox:latest", "scratch", "dep", "build", "linux/arm64", "1700000000",
 }
 
-func TestValueStaysAValue(t *testing.T) {
+// TestValuesAreValues guards that build(A=v) is upstream's build of the target
+// build with the build arg A=v, whatever bytes v has and whichever way it comes:
+// as a build arg, a binding, an --arg, an element of a set or a default.
+func TestValuesAreValues(t *testing.T) {
 	t.Parallel()
-	for i, value := range awkwardValues {
-		for _, other := range []string{"2", "two\nlines"} {
-			t.Run(fmt.Sprint(i, " ", len(other)), func(t *testing.T) {
-				t.Parallel()
-				requireValue(t, value, other)
-			})
+	var compared atomic.Int64
+	t.Run("seeds", func(t *testing.T) {
+		overSeeds(t, 2500, 4, func(t *testing.T, r *rand.Rand) {
+			a, b := values[r.IntN(len(values))], values[r.IntN(len(values))]
+			for r.IntN(3) == 0 {
+				a += values[r.IntN(len(values))]
+			}
+			for r.IntN(4) == 0 {
+				a += string(rune(r.IntN(0x300)))
+			}
+			if requireValue(t, newValued(r, a, b)) {
+				compared.Add(1)
+			}
+		})
+	})
+	if n := compared.Load(); n < 1200 && !t.Failed() {
+		t.Errorf("only %d builds were compared", n)
+	}
+}
+
+func FuzzValuesAreValues(f *testing.F) {
+	for i, value := range values {
+		for way := range byte(ways) {
+			f.Add([]byte{way * (256 / ways), byte(i * 5)}, value, values[(i+7)%len(values)])
 		}
 	}
-	t.Run("random", func(t *testing.T) {
-		r := rand.New(rand.NewPCG(1, 1))
-		letters := []string{"a", "\n", "\r", "\\", "'", `"`, "$", "#", " ", "`", "<<E", "E", "\x00", "\xfe", "ü", "RUN x", "--", "[", "{", "}"}
-		for range 300 {
-			var value strings.Builder
-			for range r.IntN(8) {
-				value.WriteString(letters[r.IntN(len(letters))])
-			}
-			requireValue(t, value.String(), letters[r.IntN(len(letters))])
-		}
+	f.Fuzz(func(t *testing.T, choices []byte, a, b string) {
+		requireValue(t, newValued(dockerfilegen.Random(choices), a, b))
 	})
 }
 
-func FuzzValue(f *testing.F) {
-	for _, value := range awkwardValues {
-		f.Add(value, "2")
-		f.Add("2", value)
-	}
-	f.Fuzz(func(t *testing.T, value, other string) { requireValue(t, value, other) })
+// valued is a build in which a stage has values, and the same as upstream's clients
+// ask for it.
+type valued struct {
+	way            int
+	ours, upstream gatewaytest.Build
+	sealed         bool // else the stage is copied from
 }
 
-// requireValue fails unless calls give what upstream gives when A is value and B is
-// other, by whatever way these come to the call.
-func requireValue(t *testing.T, value, other string) {
+// ways are how many there are for a value to come.
+const ways = 7
+
+// newValued makes a stage that uses the ARGs A and B in some ways, and calls it with
+// the values a and b for them.
+func newValued(r *rand.Rand, a, b string) *valued {
+	a, b = strings.ToValidUTF8(a, "?"), strings.ToValidUTF8(b, "?") // gRPC refuses others
+	way := r.IntN(ways)
+	v := &valued{way: way, sealed: r.IntN(3) == 0}
+	pick := func(of ...string) string { return of[r.IntN(len(of))] }
+	uses := func(name string) string {
+		use := pick("RUN echo $A", `RUN ["x", "$A"]`, "ENV E=$A", `ENV E="$A-x" F=${A:-none}`, "LABEL l=$A", "WORKDIR /w/$A", "COPY $A /d/", "COPY --from=dep /x /$A",
+			"ARG C=pre-$A\nRUN echo $C", "ARG C=${A#x}\nENV C=$C", "USER $A", "EXPOSE $A", "CMD echo $A", "RUN --mount=type=cache,target=/c/$A make", "RUN --mount=type=cache,id=$A,target=/c make",
+			"RUN <<EOF\necho $A\nEOF", "COPY <<EOF /f\n$A\nEOF", "ARG A\nRUN echo $A", "STOPSIGNAL $A", "VOLUME $A", "COPY --chown=$A x /y", "ADD https://example.com/$A /", "HEALTHCHECK CMD $A", "ARG G\nRUN echo $G",
+			"RUN --mount=from=dep,source=$A,target=/m make", "ENTRYPOINT [\"$A\"]", "ADD --checksum=$A https://example.com/f /")
+		return strings.ReplaceAll(use, "A", name) + "\n"
+	}
+	use := func(name string) string {
+		out := "ARG " + name + pick("", "=default") + "\n"
+		for range 1 + r.IntN(3) {
+			// only what stands for the name, not letters of instructions
+			out += strings.NewReplacer("$"+"A", "$"+name, "{"+"A", "{"+name).Replace(uses("A"))
+		}
+		return out
+	}
+	globals := pick("", "", "ARG A\n", "ARG A=x\n", "ARG G=g-$B\nARG B\n", "ARG B=y\nARG G=g-$B\n")
+	from := pick("alpine", "alpine", "scratch", "dep")
+	if strings.HasPrefix(globals, "ARG A=") {
+		from = pick(from, "$A", "--platform=$A alpine", "alpine:$A")
+	}
+	def := ""
+	if way == 6 && !strings.ContainsAny(a, "\n\r") {
+		def = a
+	}
+	stage := "FROM alpine AS dep\nRUN dep\nFROM " + from + " AS build\nARG X=0\nRUN echo $X\n" + use("A") + use("B")
+	if way == 6 {
+		stage = strings.Replace(stage, "ARG A=default\n", "ARG A\n", 1)
+		stage = strings.Replace(stage, "ARG A\n", "ARG A="+def+"\n", 1)
+	}
+	v.upstream = gatewaytest.Dockerfile(globals+stage, "target", "build", "build-arg:A", a, "build-arg:B", b)
+	caller := func(call string) string {
+		if v.sealed {
+			return "FROM " + call + " AS app\n"
+		}
+		return "FROM alpine AS app\nCOPY --from=" + call + " / /\n"
+	}
+	v.ours = gatewaytest.Dockerfile("", "build-arg:B", b)
+	quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`).Replace(a) + `"`
+	if way == 1 && strings.ContainsAny(a, "\n\r") {
+		way = 2
+	}
+	text := ""
+	switch way {
+	case 0: // as a build arg, beside another value of the call
+		v.ours.Opts["build-arg:A"] = a
+		v.upstream.Opts["build-arg:X"] = "1"
+		text = globals + stage + caller("build(X=1)")
+	case 1: // as written
+		text = globals + stage + caller("build(A="+quoted+")")
+	case 2: // out of a variable
+		v.ours.Opts["build-arg:V"] = a
+		text = "ARG V\n" + globals + stage + caller(pick("build(A=$V)", `build(A="$V")`, "build(A=${V})"))
+	case 3: // in a target
+		v.sealed = true
+		text = globals + stage
+		v.ours.Opts["target"] = "build(A=" + quoted + ")"
+	case 4: // through an import
+		v.ours.Opts["build-arg:V"] = a
+		text = "ARG V\nIMPORT --arg=A=$V ./lib.Dockerfile AS lib\n" + caller("lib.build")
+		v.ours.Files["dockerfile"]["lib.Dockerfile"] = globals + stage
+	case 5: // as the last element of a list
+		v.sealed = false
+		list, set := "one,", "[$V]"
+		if strings.Contains(stage, "COPY $") || strings.Contains(stage, "COPY --chown") {
+			list = "" // the transfer of the context would be that of both
+		}
+		if a == "" || strings.Contains(a, ",") || strings.TrimSpace(a) != a {
+			list, set = "", `"$V"` // it may not be one element, and those are trimmed
+		}
+		v.ours.Opts["build-arg:V"] = list + a
+		text = "ARG V\n" + globals + stage + "FROM alpine AS app\nCOPY --from=build(A=" + set + ") / /x/\n"
+	case 6: // as a default, beside another value of the call
+		delete(v.upstream.Opts, "build-arg:A")
+		v.upstream.Opts["build-arg:X"] = "1"
+		text = globals + stage + caller("build(X=1)")
+	}
+	v.ours.Files["dockerfile"]["Dockerfile"] = text
+	return v
+}
+
+// requireValue reports whether there was something to compare.
+func requireValue(t *testing.T, v *valued) bool {
 	t.Helper()
-	c := boundCall{dockerfile: valueFile, stage: "build", values: map[string]string{"A": value, "B": other}}
-	theirs, err := gatewaytest.Run(t.Context(), c.upstream(), builder.Build)
-	if err != nil {
-		return // what cannot be encoded
+	theirs, ours := gatewaytest.New(v.upstream), gatewaytest.New(v.ours)
+	want, wantErr := builder.Build(t.Context(), theirs)
+	got, gotErr := frontend.Build(t.Context(), ours)
+	fail := func(format string, args ...any) {
+		t.Helper()
+		t.Errorf("way %d\n%s\n%s\n%q\n%s", v.way, v.ours.Files["dockerfile"]["Dockerfile"], v.ours.Files["dockerfile"]["lib.Dockerfile"], v.ours.Opts, fmt.Sprintf(format, args...))
 	}
-	if theirs.Error != "" {
-		return
+	for _, surprise := range ours.Surprises(got, gotErr) {
+		fail("%s", surprise)
 	}
-	const list = "\nFROM scratch\n"
-	for name, b := range map[string]gatewaytest.Build{
-		"build arg":           c.ours(valueFile+list+"COPY --from=build(B=$V) / /\n", "build-arg:A", value, "build-arg:V", other),
-		"two bindings":        c.ours(valueFile+"FROM scratch\nARG V\nCOPY --from=build(A=$A,B=$V) / /\n", "build-arg:A", value, "build-arg:V", other),
-		"beside other values": c.ours(valueFile+list+"COPY --from=build(A=1,B=$V) / /\nCOPY --from=build(A=\"\",B=3) / /\nCOPY --from=build(B=$V) / /\n", "build-arg:A", value, "build-arg:V", other),
-		"default":             c.ours("ARG W=none\n"+valueFile+list+"COPY --from=build(A=$W,B=$V) / /\n", "build-arg:W", value, "build-arg:V", other),
-		"import":              imported(c.ours("ARG W\nARG V\nIMPORT --arg=A=$W ./lib.Dockerfile AS lib\nFROM scratch\nCOPY --from=lib.build(B=$V) / /\n", "build-arg:W", value, "build-arg:V", other)),
-		"base":                c.ours(valueFile+"FROM build(B=$V)\nRUN true\n", "build-arg:A", value, "build-arg:V", other),
-	} {
-		client := gatewaytest.New(b)
-		_, err := frontend.Build(t.Context(), client)
-		if err != nil {
-			t.Fatalf("%s: A=%.200q B=%.200q: %v", name, value, other, err)
+	switch {
+	case wantErr != nil && gotErr != nil:
+		return false
+	case wantErr != nil:
+		fail("upstream says %v; ours builds", wantErr)
+		return false
+	case gotErr != nil && strings.Contains(gotErr.Error(), "holds a space") && strings.Contains(v.ours.Files["dockerfile"]["Dockerfile"], "$V]"):
+		return false
+	case gotErr != nil:
+		fail("upstream builds, ours says %v", gotErr)
+		return false
+	}
+	head := resultOf(t, theirs)
+	if v.sealed {
+		if diff := cmp.Diff(string(want.Metadata["containerimage.config"]), string(got.Metadata["containerimage.config"])); diff != "" {
+			fail("configs of upstream (-) and stagecraft (+):\n%s", diff)
 		}
-		if name == "base" {
-			continue
+		if got := resultOf(t, ours); got.digest != head.digest {
+			fail("the last step is not upstream's:\n%s", cmp.Diff(head.text, got.text))
 		}
-		requireHead(t, c, client.Solved)
-		requireRuns(t, client, `echo "$A" "$B" "$G"`)
+		return true
 	}
-	ours, err := gatewaytest.Run(t.Context(), c.ours(valueFile, "target", "build(B=$V)", "build-arg:A", value, "build-arg:V", other), frontend.Build)
+	copied := resultOf(t, ours)
+	if head.digest == "" {
+		return true // nothing to copy
+	}
+	for _, in := range copied.op.GetInputs() {
+		if in.Digest == head.digest {
+			return true
+		}
+	}
+	fail("the steps of upstream (-) are not copied from (+):\n%s", cmp.Diff(head.text, copied.text))
+	return true
+}
+
+// result is the op that a build gives; without a digest for an empty one.
+type result struct {
+	digest string
+	op     *pb.Op
+	text   string
+}
+
+func resultOf(t *testing.T, c *gatewaytest.Client) result {
+	t.Helper()
+	def := lastSolved(c).Definition
+	head := headOf(t, def)
+	if head == "" {
+		return result{}
+	}
+	text, err := gatewaytest.Vertices(def)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(theirs.Metadata["containerimage.config"], ours.Metadata["containerimage.config"]); diff != "" || ours.Error != "" {
-		t.Errorf("A=%.200q B=%.200q: %s\nconfigs of upstream (-) and stagecraft (+):\n%s", value, other, ours.Error, diff)
-	}
-}
-
-func imported(b gatewaytest.Build) gatewaytest.Build {
-	b.Files["dockerfile"]["lib.Dockerfile"] = valueFile
-	return b
-}
-
-// requireRuns fails when anything runs but one command, or comes from another image
-// than alpine.
-func requireRuns(t *testing.T, c *gatewaytest.Client, command string) {
-	t.Helper()
-	for _, req := range c.Solved {
-		for _, dt := range req.Definition.GetDef() {
-			var op pb.Op
+	for _, dt := range def.Def {
+		if digest.FromBytes(dt).String() == head {
+			op := &pb.Op{}
 			if err := op.UnmarshalVT(dt); err != nil {
 				t.Fatal(err)
 			}
-			if args := op.GetExec().GetMeta().GetArgs(); args != nil && args[len(args)-1] != command {
-				t.Errorf("%q runs", args)
-			}
-			if id := op.GetSource().GetIdentifier(); strings.HasPrefix(id, "docker-image:") && !strings.HasPrefix(id, "docker-image://docker.io/library/alpine:latest@") {
-				t.Errorf("%s is used", id)
-			}
+			return result{head, op, text}
 		}
 	}
+	t.Fatal("the definition lacks its own head")
+	return result{}
 }
 
-// TestValueInAPath copies from paths that hold a value.
-func TestValueInAPath(t *testing.T) {
-	t.Parallel()
-	for _, value := range awkwardValues {
-		c := gatewaytest.New(gatewaytest.Dockerfile("ARG V\nFROM alpine AS build\nARG A\nRUN echo \"$A\"\nFROM scratch\nCOPY --from=build(A=$V) $A /out/\n", "build-arg:V", value))
-		_, err := frontend.Build(t.Context(), c)
-		if err != nil {
-			if strings.Contains(err.Error(), "internal error") {
-				t.Errorf("%.100q: %v", value, err)
-			}
-			continue
-		}
-		requireRuns(t, c, `echo "$A"`)
-	}
-}
+func lastSolved(c *gatewaytest.Client) client.SolveRequest { return c.Solved[len(c.Solved)-1] }

@@ -17,7 +17,6 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
-	"github.com/stagecraft-build/stagecraft/llbgen/lower"
 )
 
 // waits reports whether the engine has the ops with which a stage waits for
@@ -101,11 +100,14 @@ func (u *unit) joinGates(def *llb.Definition) (*llb.Definition, error) {
 	return out, err
 }
 
+// nothing is a pattern that matches no file.
+const nothing = "/.stagecraft-gate-*"
+
 // nothingOfAll needs a number of inputs and gives no files.
 func nothingOfAll(inputs int) *pb.Op_File {
 	file := &pb.FileOp{}
 	for i := range inputs {
-		copied := &pb.FileActionCopy{Src: "/" + lower.Host + "*", Dest: "/", AllowWildcard: true, AllowEmptyWildcard: true, Mode: -1, Timestamp: -1}
+		copied := &pb.FileActionCopy{Src: nothing, Dest: "/", AllowWildcard: true, AllowEmptyWildcard: true, Mode: -1, Timestamp: -1}
 		action := &pb.FileAction{Input: int64(inputs + i - 1), SecondaryInput: int64(i), Output: -1, Action: &pb.FileAction_Copy{Copy: copied}}
 		if i == 0 {
 			action.Input = -1

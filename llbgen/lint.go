@@ -2,7 +2,6 @@ package llbgen
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -85,33 +84,57 @@ func runRules(config linter.Config, warnings []*diagnostic.Diagnostic, warn Warn
 	return l
 }
 
-// runRules gives warnings of our own under the rules of each file.
-func (b *build) runRules(warnings []*diagnostic.Diagnostic) {
+// runRules gives warnings of our own under the rules of each file, and of the
+// comments above each instruction.
+func (b *build) runRules(p *plan.Plan, warnings []*diagnostic.Diagnostic) {
 	for _, w := range warnings {
-		runRules(b.lint[w.Place.Text], []*diagnostic.Diagnostic{w}, b.seen.add)
+		config := b.lint[w.Place.Text]
+		skipped := linter.New(&config).WithMergedConfigFromComments(commentsAbove(p, w.Place))
+		if _, skip := skipped.SkippedRules[w.Rule.Name]; !skip && !skipped.SkipAll {
+			runRules(config, []*diagnostic.Diagnostic{w}, b.seen.add)
+		}
 	}
 }
 
-// Lint checks the target, or every stage when the build names none. What it
-// finds in a stage it says once, however many instances the stage has.
-func (g *Generator) Lint(ctx context.Context) (*lint.LintResults, error) {
-	opt := g.options(g.FirstPlatform(), false)
-	results := &lint.LintResults{}
-	sources := map[*diagnostic.Text]int{}
-	warn := func(w *diagnostic.Diagnostic) {
-		results.AddWarning(w.Rule.Name, w.Rule.Description, w.Rule.URL, w.Message, g.sourceOf(results, sources, w.Place.Text), w.Place.Ranges)
-	}
-	if g.file == nil {
-		results, err := dockerfile2llb.DockerfileLint(ctx, g.text, opt)
-		if err == nil && len(g.hints) > 0 {
-			index := results.AddSource(opt.SourceMap)
-			runRules(g.lint, g.hints, func(w *diagnostic.Diagnostic) {
-				results.AddWarning(w.Rule.Name, w.Rule.Description, w.Rule.URL, w.Message, index, w.Place.Ranges)
-			})
+// commentsAbove returns the comments above the instruction at a place.
+func commentsAbove(p *plan.Plan, place diagnostic.Place) []string {
+	for _, f := range p.Files() {
+		if f.Text != place.Text {
+			continue
 		}
-		return results, err
+		for in := range instructionsOf(f) {
+			if in.StartLine <= place.Line() && place.Line() <= in.EndLine {
+				return in.Node.PrevComment
+			}
+		}
 	}
-	g.sourceOf(results, sources, g.file.Text)
+	return nil
+}
+
+// Lint checks a plain Dockerfile as upstream does: the target, or every stage when
+// the build names none.
+func (g *Generator) Lint(ctx context.Context) (*lint.LintResults, error) {
+	opt := g.options(nil, false)
+	results, err := dockerfile2llb.DockerfileLint(ctx, g.text, opt)
+	if err == nil && len(g.hints) > 0 {
+		index := results.AddSource(opt.SourceMap)
+		runRules(g.lint, g.hints, func(w *diagnostic.Diagnostic) {
+			ranges := slices.Clone(w.Place.Ranges)
+			for i := range ranges { // editors count columns from 0
+				ranges[i].Start.Character--
+				ranges[i].End.Character--
+			}
+			results.AddWarning(w.Rule.Name, w.Rule.Description, w.Rule.URL, w.Message, index, ranges)
+		})
+	}
+	return results, err
+}
+
+// Check checks an extended file: the target, or every stage when the build names
+// none. What it finds in a stage it says once, however many instances the stage has.
+// It returns the mistake that ends the check.
+func (g *Generator) Check(ctx context.Context, warn Warn) error {
+	opt := g.options(g.FirstPlatform(), false)
 	opt.AllStages = opt.Target == "" // as upstream: no target means all
 	p, err := g.planFile(ctx, g.file, opt)
 	for i := 1; plan.IsOff(err) && i < len(opt.Client.TargetPlatforms); i++ {
@@ -119,55 +142,29 @@ func (g *Generator) Lint(ctx context.Context) (*lint.LintResults, error) {
 		opt.TargetPlatform = &opt.Client.TargetPlatforms[i]
 		p, err = g.planFile(ctx, g.file, opt)
 	}
-	var b *build
-	if err == nil {
-		b, err = g.newBuild(opt, p, warn)
-	}
-	if err == nil {
-		b.runRules(append(slices.Clip(g.hints), p.Warnings...))
-		_, err = b.convert(ctx, b.main)
-	}
-	if err == nil {
-		err = b.seen.error(b.lint)
-	}
 	if err != nil {
-		results.Error = &lint.BuildError{Message: err.Error()}
-		var at *diagnostic.Diagnostic
-		if errors.As(err, &at) {
-			results.Error.Location.SourceIndex = int32(g.sourceOf(results, sources, at.Place.Text))
-			for _, place := range at.Places() {
-				if place.Text == at.Place.Text {
-					results.Error.Location.Ranges = append(results.Error.Location.Ranges, rangesPB(place.Ranges)...)
-				}
-			}
-		}
+		runRules(g.lint, g.hints, warn)
+		lintText(ctx, g.file, nil, g.lint, warn)
+		return err
 	}
-	return results, nil
+	b, err := g.newBuild(opt, p, warn)
+	if err != nil {
+		return err
+	}
+	b.runRules(p, append(slices.Clip(g.hints), p.Warnings...))
+	b.lintTexts(ctx, p)
+	if _, err := b.convert(ctx, b.main); err != nil {
+		return err
+	}
+	return b.seen.error(b.lint)
 }
 
-// sourceOf returns the number of a file in the results of a check.
-func (g *Generator) sourceOf(results *lint.LintResults, known map[*diagnostic.Text]int, text *diagnostic.Text) int {
-	if text == nil && g.file != nil {
-		text = g.file.Text
-	}
-	index, ok := known[text]
-	if !ok {
-		sourceMap := g.SourceMap(text)
-		if sourceMap == nil {
-			sourceMap = g.opt.SourceMap
-		}
-		index = results.AddSource(sourceMap)
-		known[text] = index
-	}
-	return index
-}
-
-// error returns the error that the rules of a file make of its warnings.
+// error returns the error that the rules of a file make of its warnings, or a bug.
 func (w *warnings) error(configs map[*diagnostic.Text]linter.Config) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.panicked != nil {
-		return w.panicked
+	if w.bug != nil {
+		return w.bug
 	}
 	rules := map[string]struct{}{}
 	for file, names := range w.rules {

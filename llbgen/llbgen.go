@@ -35,8 +35,7 @@ type Generator struct {
 	// file is what the extensions stand in; nil for a plain Dockerfile, which
 	// upstream converts as it is.
 	file *module.File
-	// files are those of the build, sources where they come from.
-	files   *module.Set
+	// sources are the files of the build and where they come from.
 	sources *source.Sources
 	warn    Warn
 	// hints are the warnings about the spelling of the file, lint says which
@@ -72,11 +71,12 @@ func (w Warn) in(text **diagnostic.Text) linter.LintWarnFunc {
 	}
 }
 
-// New returns a Generator for the Dockerfile src of the build that bc
+// New returns a Generator for the main file of sources, in the build that bc
 // describes. Image configs are looked up through resolver; warn is called for
 // each lint warning. Errors of the extensions are located
-// (*diagnostic.Diagnostic).
-func New(ctx context.Context, bc *dockerui.Client, src *dockerui.Source, resolver llb.ImageMetaResolver, warn Warn, options Options) (*Generator, error) {
+// (*diagnostic.Diagnostic), in a text of sources.
+func New(ctx context.Context, bc *dockerui.Client, sources *source.Sources, resolver llb.ImageMetaResolver, warn Warn, options Options) (*Generator, error) {
+	src := sources.Main
 	g := &Generator{
 		text: src.Data,
 		opt: dockerfile2llb.ConvertOpt{
@@ -85,20 +85,19 @@ func New(ctx context.Context, bc *dockerui.Client, src *dockerui.Source, resolve
 			SourceMap:    src.SourceMap,
 			MetaResolver: resolver,
 		},
-		warn: warn,
-		bake: options.Lower,
+		sources: sources,
+		warn:    warn,
+		bake:    options.Lower,
 	}
 	if warn != nil {
 		var main *diagnostic.Text
 		g.opt.Warn = warn.in(&main)
 	}
-	g.sources = source.New(bc, src)
-	g.files = module.NewSet(g.sources, g.sources.Dockerfiles, g.sources.Context, src.Filename)
 	calls := strings.Contains(bc.Target, "(") || syntax.IsFile(bc.Target)
 	if !options.Lower && !calls && syntax.Plain(src.Data) {
 		return g, nil
 	}
-	file, err := g.files.Parse(ctx, src.Data)
+	file, err := sources.Files.Parse(ctx, sources.MainText)
 	g.hints = file.Warnings
 	var lintErr error
 	g.lint, lintErr = lintConfig(bc.LinterConfig, src.Data)
@@ -149,21 +148,23 @@ func mayCall(file *syntax.File, buildArgs map[string]string) bool {
 	if len(used) == 0 {
 		return false
 	}
-	more := func(value string) bool { return strings.Contains(value, "(") || syntax.IsFile(value) }
 	for _, in := range file.Args {
 		for _, word := range in.Words() {
-			if name, value, _ := strings.Cut(word, "="); used[name] && more(strings.Trim(value, `"'`)) {
+			if name, value, _ := strings.Cut(word, "="); used[name] && mayName(strings.Trim(value, `"'`)) {
 				return true
 			}
 		}
 	}
 	for name, value := range buildArgs {
-		if used[name] && more(value) {
+		if used[name] && mayName(value) {
 			return true
 		}
 	}
 	return false
 }
+
+// mayName reports whether a value may be a call or a stage of another file.
+func mayName(value string) bool { return strings.Contains(value, "(") || syntax.IsFile(value) }
 
 // Image is the target stage built for one platform.
 type Image struct {
@@ -230,7 +231,8 @@ func (g *Generator) build(ctx context.Context, opt dockerfile2llb.ConvertOpt, qu
 	}
 	b, err := g.newBuild(opt, p, g.warnUnless(quiet))
 	if err == nil {
-		b.runRules(append(slices.Clip(g.hints), p.Warnings...))
+		b.runRules(p, append(slices.Clip(g.hints), p.Warnings...))
+		b.lintTexts(ctx, p)
 	}
 	return b, err
 }
@@ -243,13 +245,12 @@ func (g *Generator) warnUnless(quiet bool) Warn {
 	return g.warn
 }
 
-// SourceMap returns what shows a file of the build in errors; nil for the main
-// one.
+// SourceMap returns what shows an imported file in errors; nil for the main file.
 func (g *Generator) SourceMap(text *diagnostic.Text) *llb.SourceMap {
-	if text == nil || g.file == nil || text == g.file.Text {
+	if text == nil || text == g.sources.MainText {
 		return nil
 	}
-	return g.sources.SourceMap(g.files.Of(text))
+	return g.sources.SourceMap(text)
 }
 
 func (g *Generator) planFile(ctx context.Context, file *module.File, opt dockerfile2llb.ConvertOpt) (*plan.Plan, error) {
@@ -262,7 +263,7 @@ func (g *Generator) planFile(ctx context.Context, file *module.File, opt dockerf
 		Requested:      bc.TargetPlatforms,
 		AllStages:      opt.AllStages,
 		Request:        bc.BuildOpts().Opts["requestid"] != "",
-		Files:          g.files,
+		Files:          g.sources.Files,
 	}
 	for key := range bc.BuildOpts().Opts {
 		if name, ok := strings.CutPrefix(key, "context:"); ok && name != lower.ScratchContext {

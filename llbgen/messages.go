@@ -56,17 +56,15 @@ type warnings struct {
 	seen map[string]struct{}
 	// rules are those of the warnings, by file.
 	rules map[*diagnostic.Text]map[string]struct{}
-	// panicked is what a panic left: upstream may warn on goroutines of its own.
-	panicked error
+	// bug is a panic of ours.
+	bug error
 }
 
-// guard ends a panic of a warning.
-func (w *warnings) guard() {
-	if v := recover(); v != nil {
-		err := guard.Error(v)
+func (w *warnings) fail(bug error) {
+	if bug != nil {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.panicked = err
+		w.bug = bug
 	}
 }
 
@@ -96,8 +94,10 @@ func (w *warnings) add(d *diagnostic.Diagnostic) {
 // lowering brought about, and what the rules of the file skip.
 func (b *build) warnFor(u *unit) linter.LintWarnFunc {
 	return func(rule, description, url, msg string, location []parser.Range) {
-		defer b.seen.guard()
-		if strings.Contains(msg, lower.Host) {
+		var bug error
+		defer func() { b.seen.fail(bug) }()
+		defer guard.Recover(&bug) // upstream calls it on goroutines of its own
+		if strings.Contains(msg, lower.Host) || slices.Contains(textRules[:], rule) {
 			return
 		}
 		if len(location) > 0 && (rule == linter.RuleFromPlatformFlagConstDisallowed.Name || rule == linter.RuleRedundantTargetPlatform.Name) {

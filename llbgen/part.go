@@ -17,6 +17,8 @@ import (
 	"github.com/stagecraft-build/stagecraft/llbgen/lower"
 )
 
+const scratch = "scratch"
+
 // part is what is converted apart from what uses it: a unit, or a named context for
 // a platform of its own. Upstream's converter takes it for an image.
 type part interface {

@@ -119,7 +119,7 @@ func (g *Generator) Plan(ctx context.Context, platform *ocispecs.Platform, all b
 	file := g.file
 	if file == nil {
 		var err error
-		if file, err = g.files.Parse(ctx, g.text); err != nil {
+		if file, err = g.sources.Files.Parse(ctx, g.sources.MainText); err != nil {
 			return nil, err
 		}
 	}

@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	// MaxLength is how many bytes an expression has (LANGUAGE.md, section 13).
+	// MaxLength is how many bytes an expression has (docs/reference/limits.md).
 	MaxLength = 4096
 	// MaxValue is how many bytes a value has that an expression looks at.
 	MaxValue = 4096
@@ -70,6 +70,9 @@ func New(text string) (*Condition, error) {
 	case !utf8.ValidString(text):
 		return nil, &Error{0, len(text), errors.New("the expression is not UTF-8")}
 	}
+	if at := strings.IndexFunc(text, unprintable); at >= 0 {
+		return nil, &Error{at, at + 1, fmt.Errorf("the expression holds the control character %U", text[at])}
+	}
 	c := &Condition{Text: text}
 	tree, err := parser.Parse(text)
 	if err != nil {
@@ -98,6 +101,9 @@ func New(text string) (*Condition, error) {
 	}
 	return c, nil
 }
+
+// unprintable are the letters that no expression holds.
+func unprintable(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0x7f }
 
 // compile does what expr.Compile does, without the optimizer, which a condition
 // does not need and the image need not hold.
@@ -143,7 +149,16 @@ func (c *Condition) located(err error) error {
 	}
 	message := at.Message
 	switch {
-	case strings.Contains(message, "mismatched types string and"), strings.Contains(message, "mismatched types bool and string"):
+	case message == "unexpected token EOF":
+		return &Error{c.offset(at.From), len(c.Text), errUnfinished}
+	case message == "literal not terminated":
+		start := strings.LastIndexAny(c.Text[:c.offset(at.From)], "\"'`")
+		return &Error{max(start, 0), len(c.Text), errors.New("the quote is not closed")}
+	case message == "invalid char escape":
+		message += ": write two backslashes, or the text in backquotes"
+	case strings.Contains(message, "mismatched types string and bool"), strings.Contains(message, "mismatched types bool and string"):
+		message += ": a name is true or false by itself, write NAME, or not NAME"
+	case strings.Contains(message, "mismatched types string and"), strings.Contains(message, "and string)"):
 		message += `: names are strings, write "1", or int(NAME)`
 	case message == "memory budget exceeded":
 		message = fmt.Sprintf("the lists of the condition have more than %d elements", maxList)
@@ -169,3 +184,8 @@ func (c *Condition) offset(letter int) int {
 	}
 	return len(c.Text)
 }
+
+// Unfinished reports whether an expression ends too early.
+func Unfinished(err error) bool { return errors.Is(err, errUnfinished) }
+
+var errUnfinished = errors.New("the expression ends too early")

@@ -32,7 +32,7 @@ func eval(text string) (bool, error) {
 func TestStringsStandForTrueAndFalse(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
-		`A`: true, `EMPTY`: false, `OFF`: false, `NO`: false, `FALSE`: false, `"0"`: false, `"00"`: true, `"Off"`: true,
+		`A`: true, `EMPTY`: false, `OFF`: false, `NO`: false, `FALSE`: false, `"0"`: false, `"00"`: true, `"Off"`: false, `"FALSE"`: false,
 		`not A`: false, `!EMPTY`: true, `A && B`: true, `A && EMPTY`: false, `EMPTY || A`: true, `EMPTY or OFF`: false,
 		`A ? "" : "x"`: false, `EMPTY ? "" : B`: true, `not (A && not EMPTY)`: false,
 		`A == "a" && B`: true, `A in ["x","a"]`: true, `not (A startsWith "b")`: true, `A matches "^[ab]$"`: true,
@@ -52,7 +52,12 @@ func TestMistakesAreFound(t *testing.T) {
 	const noNumber = ": names are strings, write \"1\", or int(NAME)"
 	for text, want := range map[string]string{
 		``:                                    `0-0 an expression is missing: write --if='TARGETARCH == "arm64"'`,
-		`A ==`:                                `3-4 unexpected token EOF`,
+		`A ==`:                                `3-4 the expression ends too early`,
+		`A == "b`:                             `5-7 the quote is not closed`,
+		`A matches "\d"`:                      `12-13 invalid char escape: write two backslashes, or the text in backquotes`,
+		`A == true`:                           `2-4 invalid operation: == (mismatched types string and bool): a name is true or false by itself, write NAME, or not NAME`,
+		`$A == "1"`:                           `0-2 names stand without $ here: write A`,
+		"A == \x00":                           `5-6 the expression holds the control character U+0000`,
 		`A = "x"`:                             `2-3 unexpected token Operator("="): write == to compare`,
 		`A b`:                                 `2-3 unexpected token Identifier("b")`,
 		`A == 1`:                              `2-4 invalid operation: == (mismatched types string and int)` + noNumber,
@@ -76,7 +81,7 @@ func TestMistakesAreFound(t *testing.T) {
 		`fromJSON("1") && A`:                                           `0-8 a value of type float64 is neither true nor false: compare it with something`,
 		`fromJSON(A)`:                                                  `0-8 invalid character 'a' looking for beginning of value`,
 		"\xff":                                                         `0-1 the expression is not UTF-8`,
-		strings.Repeat("(", condition.MaxLength):                       `4095-4096 unexpected token EOF`,
+		strings.Repeat("(", condition.MaxLength):                       `4095-4096 the expression ends too early`,
 		strings.Repeat("x", condition.MaxLength+1):                     `0-4097 the expression is 4097 bytes long, the limit is 4096`,
 	} {
 		_, err := eval(text)

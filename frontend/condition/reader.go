@@ -36,6 +36,9 @@ func (r *reader) Visit(node *ast.Node) {
 		if n.Value == "$env" {
 			r.refuse(n, "$env is not for conditions: write the name")
 		}
+		if name, ok := strings.CutPrefix(n.Value, "$"); ok && name != "env" {
+			r.refuse(n, "names stand without $ here: write "+name)
+		}
 		r.names = append(r.names, n)
 	case *ast.VariableDeclaratorNode:
 		r.refuse(n, "let is not for conditions")
@@ -155,8 +158,8 @@ func wrapTruth(node *ast.Node) {
 	*node = call
 }
 
-// truth makes true or false of a value: a string is false when it is empty, 0,
-// false, no or off.
+// truth makes true or false of a value: a string is false when it is empty or, in
+// any case, 0, false, no or off.
 func truth(values ...any) (any, error) {
 	switch v := values[0].(type) {
 	case nil:
@@ -164,7 +167,7 @@ func truth(values ...any) (any, error) {
 	case bool:
 		return v, nil
 	case string:
-		switch v {
+		switch strings.ToLower(v) {
 		case "", "0", "false", "no", "off":
 			return false, nil
 		}

@@ -73,7 +73,9 @@ type Diagnostic struct {
 	// Related are the places that led there, the nearest first.
 	Related []Related
 
-	cause error
+	// worded is set when the message names the line itself, as upstream's do.
+	worded bool
+	cause  error
 }
 
 // Error says what is wrong, where, and what led there. Clients show whole lines
@@ -83,9 +85,13 @@ func (d *Diagnostic) Error() string {
 	if text := d.Place.Text; text != nil && text.Name != "" {
 		out.WriteString(text.Name + ": ")
 	}
-	if len(d.Place.Ranges) > 0 && d.Place.Ranges[0].Start.Character > 0 {
-		start := d.Place.Ranges[0].Start
-		fmt.Fprintf(&out, "line %d, column %d: ", start.Line, start.Character)
+	if !d.worded && len(d.Place.Ranges) > 0 {
+		switch start := d.Place.Ranges[0].Start; {
+		case start.Character > 0:
+			fmt.Fprintf(&out, "line %d, column %d: ", start.Line, start.Character)
+		case out.Len() > 0: // the main file's lines are shown
+			fmt.Fprintf(&out, "line %d: ", start.Line)
+		}
 	}
 	out.WriteString(d.Message)
 	for _, related := range d.Related {
@@ -118,6 +124,11 @@ func At(place Place, err error) error {
 		return err
 	}
 	return &Diagnostic{Message: err.Error(), Place: place, cause: err}
+}
+
+// Worded returns err, which names the line by itself, as a mistake at a place.
+func Worded(place Place, err error) error {
+	return &Diagnostic{Message: err.Error(), Place: place, worded: true, cause: err}
 }
 
 // Errorf returns a mistake at a place. An error that it wraps has no place of its own.

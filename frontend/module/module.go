@@ -11,8 +11,11 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/guard"
 )
 
 // The limits of a build (docs/reference/imports.md).
@@ -54,9 +57,9 @@ const (
 type Fetcher interface {
 	// Open returns the source that IMPORT --from names.
 	Open(ctx context.Context, from string) (*Source, error)
-	// Read returns a file of a source. path is relative and clean. An error says
-	// what there is in place of a file, if anything.
-	Read(ctx context.Context, s *Source, path string) ([]byte, error)
+	// Read returns a file of a source, the same text each time. path is relative
+	// and clean. An error says what there is in place of a file, if anything.
+	Read(ctx context.Context, s *Source, path string) (*diagnostic.Text, error)
 }
 
 // File is a Dockerfile of a build.
@@ -73,6 +76,7 @@ type File struct {
 	Number int
 
 	depth   int
+	asked   diagnostic.Place
 	imports []*File
 	err     error // of reading it
 }
@@ -90,6 +94,8 @@ type Set struct {
 
 	mu    sync.Mutex
 	files map[key]*File
+	// asked is where each text but the main one was asked for first.
+	asked map[*diagnostic.Text]diagnostic.Place
 }
 
 type key struct {
@@ -101,38 +107,40 @@ type key struct {
 // context; the same one where the Dockerfile is part of the context.
 func NewSet(fetch Fetcher, dir, context *Source, file string) *Set {
 	main := &File{Main: true, Source: dir, Path: path.Clean(file), Root: context, BuildContext: context}
-	return &Set{fetch: fetch, main: main, files: map[key]*File{{dir, context, main.Path}: main}}
+	return &Set{fetch: fetch, main: main, files: map[key]*File{{dir, context, main.Path}: main}, asked: map[*diagnostic.Text]diagnostic.Place{}}
 }
 
 // Parse reads the main file.
-func (s *Set) Parse(ctx context.Context, data []byte) (*File, error) {
+func (s *Set) Parse(ctx context.Context, text *diagnostic.Text) (*File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var err error
-	s.main.File, err = s.parse(ctx, s.main, data, "")
+	s.main.File, err = s.parse(ctx, s.main, text)
 	return s.main, err
 }
 
-func (s *Set) parse(ctx context.Context, f *File, data []byte, name string) (*syntax.File, error) {
-	return syntax.Parse(&diagnostic.Text{Name: name, Data: data}, syntax.Options{Mount: func(im *syntax.Import, mount string) (string, error) {
+func (s *Set) parse(ctx context.Context, f *File, text *diagnostic.Text) (*syntax.File, error) {
+	return syntax.Parse(text, syntax.Options{Mount: func(im *syntax.Import, mount string) (string, error) {
 		return s.mount(ctx, f, im, mount)
 	}})
 }
 
-// Of returns the file of a text; nil for one of another build.
-func (s *Set) Of(text *diagnostic.Text) *File {
+// Asked returns the place in the main file that led to a text: an import, or a
+// reference that names the file.
+func (s *Set) Asked(text *diagnostic.Text) diagnostic.Place {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range s.files {
-		if f.File != nil && f.Text == text {
-			return f
-		}
+	at := s.asked[text]
+	for s.main.File != nil && at.Text != nil && at.Text != s.main.Text {
+		at = s.asked[at.Text]
 	}
-	return nil
+	return at
 }
 
 // Request asks for a file from another one. Words are expanded.
 type Request struct {
+	// At is where.
+	At diagnostic.Place
 	// From is the source as written, empty for that of the importing file.
 	From, Path string
 	// ShareContext gives a library the build context of the importing file.
@@ -193,37 +201,38 @@ func (s *Set) load(ctx context.Context, importer, f *File) error {
 	case len(s.files) > MaxFiles:
 		return &Error{err: fmt.Errorf("the build has more than %d files", MaxFiles)}
 	}
-	data, err := s.fetch.Read(ctx, f.Source, f.Path)
+	text, err := s.fetch.Read(ctx, f.Source, f.Path)
 	if err != nil {
 		return &Error{From: errors.Is(err, ErrFetch), err: err}
 	}
+	if _, ok := s.asked[text]; !ok {
+		s.asked[text] = f.asked
+	}
 	f.depth = importer.depth + 1
-	f.File, err = s.parse(ctx, f, data, f.Shown())
+	f.File, err = s.parse(ctx, f, text)
 	return f.Locate(err)
 }
 
-// Prefetch reads files before they are asked for, side by side.
-func (s *Set) Prefetch(ctx context.Context, importer *File, list []Request) {
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, 8)
+// Prefetch reads files before they are asked for, side by side. What is wrong with
+// them Import says; an error of Prefetch is one of ours.
+func (s *Set) Prefetch(ctx context.Context, importer *File, list []Request) error {
+	var eg errgroup.Group
+	eg.SetLimit(8)
 	for _, req := range list {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() {
-				_ = recover() // Import runs into it once more, where it is caught
-				<-slots
-			}()
+		eg.Go(func() (err error) {
+			defer guard.Recover(&err)
 			if f, err := s.resolve(ctx, importer, req); err == nil {
-				_, _ = s.fetch.Read(ctx, f.Source, f.Path) // Import says what is wrong
+				_, _ = s.fetch.Read(ctx, f.Source, f.Path)
 			}
+			return nil
 		})
 	}
-	wg.Wait()
+	return eg.Wait()
 }
 
 // resolve finds where a file lies.
 func (s *Set) resolve(ctx context.Context, importer *File, req Request) (*File, error) {
-	f := &File{Source: importer.Source, Root: importer.Root, BuildContext: importer.BuildContext}
+	f := &File{Source: importer.Source, Root: importer.Root, BuildContext: importer.BuildContext, asked: req.At}
 	if req.From != "" {
 		source, err := s.fetch.Open(ctx, req.From)
 		if err != nil {
@@ -320,9 +329,14 @@ func (s *Set) mount(ctx context.Context, f *File, im *syntax.Import, name string
 	if strings.Contains(im.Path+im.From, "$") || im.In.If != nil {
 		return "", fmt.Errorf("the import on line %d has a variable or a condition: its mounts cannot be known here", im.In.StartLine)
 	}
-	other, err := s.resolve(ctx, f, Request{From: im.From, Path: im.Path, ShareContext: im.Context != ""})
+	at := im.In.Place(im.PathSpan)
+	other, err := s.resolve(ctx, f, Request{At: at, From: im.From, Path: im.Path, ShareContext: im.Context != ""})
 	if err == nil {
 		other, err = s.add(ctx, f, other) // a parse holds the lock
+	}
+	var elsewhere *diagnostic.Diagnostic
+	if errors.As(err, &elsewhere) {
+		return "", diagnostic.Relate(err, at, "imported on line %d", at.Line())
 	}
 	if err != nil {
 		return "", err

@@ -7,10 +7,10 @@ import (
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -87,7 +87,7 @@ func (p *evaluator) predefined(platform ocispecs.Platform) map[string]string {
 	for prefix, of := range map[string]ocispecs.Platform{"BUILD": p.build, "TARGET": platform} {
 		m := machineOf(of)
 		for name, v := range map[string]string{"MACHINE": m.name, "TRIPLE": m.triple} {
-			if p.file.Mentions(prefix + name) {
+			if p.file.TakesMachineArg(prefix + name) {
 				defaults[prefix+name] = v
 			}
 		}
@@ -149,7 +149,7 @@ func (p *evaluator) evaluate(e *Environment) error {
 			v := e.globals[arg.Key]
 			if on {
 				if v, err = p.globalArg(e, arg); err != nil {
-					return in.Locate(parser.WithLocation(err, in.Location()))
+					return diagnostic.At(in.Lines(), err)
 				}
 			}
 			v.declared, v.deps = true, merge(v.deps, deps)

@@ -110,7 +110,7 @@ func (p *planner) importError(at place, err error) error {
 func (p *planner) request(env *Environment, im *syntax.Import) (module.Request, error) {
 	at := place{in: im.In}
 	names := p.global(env)
-	req := module.Request{ShareContext: im.Context != ""}
+	req := module.Request{At: im.In.Place(im.PathSpan), ShareContext: im.Context != ""}
 	var err error
 	if req.From, err = p.expand(at, names, im.FromSpan, im.From); err != nil {
 		return req, err
@@ -271,7 +271,9 @@ func (p *planner) loadImports(env *Environment, seen map[*module.File]bool) erro
 		imports, list = append(imports, im), append(list, req)
 	}
 	if len(list) > 1 {
-		p.opt.Files.Prefetch(p.ctx, file.File, list)
+		if err := p.opt.Files.Prefetch(p.ctx, file.File, list); err != nil {
+			return err
+		}
 	}
 	for _, im := range imports {
 		via, err := p.enter(env, im)

@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/platforms"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/module"
 )
 
@@ -33,9 +34,9 @@ type build struct {
 func (b build) Open(context.Context, string) (*module.Source, error) { return nil, fs.ErrNotExist }
 
 // Read implements module.Fetcher.
-func (b build) Read(_ context.Context, _ *module.Source, path string) ([]byte, error) {
+func (b build) Read(_ context.Context, _ *module.Source, path string) (*diagnostic.Text, error) {
 	if text, ok := b.files[path]; ok {
-		return []byte(text), nil
+		return &diagnostic.Text{Name: path, Data: []byte(text)}, nil
 	}
 	return nil, fs.ErrNotExist
 }
@@ -44,7 +45,7 @@ func (b build) plan(t *testing.T) (*Plan, error) {
 	t.Helper()
 	dir := &module.Source{Name: "the build context", Kind: module.Context}
 	set := module.NewSet(b, dir, dir, "Dockerfile")
-	main, err := set.Parse(t.Context(), []byte(b.text))
+	main, err := set.Parse(t.Context(), &diagnostic.Text{Data: []byte(b.text)})
 	if err != nil {
 		return nil, main.Locate(err)
 	}

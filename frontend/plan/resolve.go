@@ -234,7 +234,11 @@ func (p *planner) ofFile(at place, env *Environment, name string) (*meaning, err
 			return nil, at.errorf(at.reference.TargetSpan, "the stage is missing behind #: write %s#stage, or %s for the last one", path, path)
 		}
 	}
-	f, err := p.opt.Files.Import(p.ctx, fileOf(env).File, module.Request{Path: path})
+	req := module.Request{Path: path}
+	if at.in != nil {
+		req.At = at.in.Place(at.reference.TargetSpan)
+	}
+	f, err := p.opt.Files.Import(p.ctx, fileOf(env).File, req)
 	if err != nil {
 		return nil, p.importError(at, err)
 	}

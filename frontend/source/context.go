@@ -11,6 +11,7 @@ import (
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 
 	"github.com/stagecraft-build/stagecraft/frontend/module"
+	"github.com/stagecraft-build/stagecraft/internal/guard"
 )
 
 // Client returns the client of a build in which a source is the build context;
@@ -21,13 +22,14 @@ func (s *Sources) Client(src *module.Source) (*dockerui.Client, error) {
 	}
 	t := s.tree(src)
 	t.clientOnce.Do(func() {
+		defer guard.Recover(&t.clientErr)
 		opts := maps.Clone(s.bc.BuildOpts().Opts)
 		for _, key := range []string{"contextkey", "contextsubdir", "dockerfilekey", dockerui.DefaultLocalNameContext} {
 			delete(opts, key)
 		}
 		st := t.state
-		if src.File != "" { // which is no tree of files
-			st = llb.Scratch()
+		if src.File != "" { // which is no tree of files; upstream cannot copy from scratch
+			st = llb.Scratch().File(llb.Mkdir("/", 0o755, llb.WithParents(true)), dockerui.WithInternalName("empty build context of "+src.Name))
 		}
 		t.client, t.clientErr = dockerui.NewClient(&optsClient{Client: s.bc.GatewayClient(), opts: opts, context: &st})
 		if t.clientErr == nil {
@@ -59,7 +61,8 @@ func (c *optsClient) BuildOpts() client.BuildOpts {
 }
 
 // Inputs returns the inputs of the build, with the context among them.
-func (c *optsClient) Inputs(ctx context.Context) (map[string]llb.State, error) {
+func (c *optsClient) Inputs(ctx context.Context) (_ map[string]llb.State, err error) {
+	defer guard.Recover(&err)
 	if c.context == nil {
 		return c.Client.Inputs(ctx)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // missing says what is there where no file can be read.
-func (s *Sources) missing(ctx context.Context, ref client.Reference, where, name string, err error) error {
+func (s *Sources) missing(ctx context.Context, ref client.Reference, t *tree, name string, err error) error {
 	dir, base := path.Split(path.Clean("/" + name))
 	list, listErr := ref.ReadDir(ctx, client.ReadDirRequest{Path: dir, IncludePattern: base})
 	if listErr == nil && len(list) == 1 {
@@ -22,17 +22,20 @@ func (s *Sources) missing(ctx context.Context, ref client.Reference, where, name
 		case found.IsDir():
 			return fmt.Errorf("%s is a directory: write the file in it, as in %s/Dockerfile", name, name)
 		case os.FileMode(found.Mode)&os.ModeSymlink != 0:
-			return fmt.Errorf("%s is a symbolic link to %s, which is not in %s", name, found.Linkname, where)
+			return fmt.Errorf("%s is a symbolic link to %s, which is not in %s", name, found.Linkname, t.name)
 		}
 	}
 	if errors.Is(err, os.ErrNotExist) || strings.Contains(err.Error(), "no such file") {
-		return fmt.Errorf("there is no file %s in %s", name, where)
+		if t.alone {
+			return fmt.Errorf("the Dockerfile comes without its directory (from standard input, a URL or a bake file), so %s is looked for in the build context, and there is no such file: write its path from the root of the build context, as in /dir/%s, or name the Dockerfile with --file", name, path.Base(name))
+		}
+		return fmt.Errorf("there is no file %s in %s", name, t.name)
 	}
-	return opaque("failed to read "+name, err)
+	return t.opaque("failed to read "+name, err)
 }
 
 // explain says what to do when a source cannot be fetched.
-func explain(where string, err error) error {
+func (t *tree) explain(err error) error {
 	text := strings.ToLower(err.Error())
 	holds := func(words ...string) bool {
 		for _, word := range words {
@@ -54,14 +57,14 @@ func explain(where string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	return fmt.Errorf("%w %s%s: %s", module.ErrFetch, where, advice, err.Error())
+	return fmt.Errorf("%w %s%s: %s", module.ErrFetch, t.name, advice, t.secrets.hide(err.Error()))
 }
 
 // opaque adds text to an error of the gateway. Package grpcerrors drops what
 // wraps such an error, so the result is one of its own.
-func opaque(text string, err error) error {
+func (t *tree) opaque(text string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	return errors.New(text + ": " + err.Error())
+	return errors.New(text + ": " + t.secrets.hide(err.Error()))
 }

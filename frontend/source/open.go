@@ -17,6 +17,7 @@ import (
 	"github.com/moby/go-archive/compression"
 
 	"github.com/stagecraft-build/stagecraft/frontend/module"
+	"github.com/stagecraft-build/stagecraft/internal/guard"
 )
 
 // contextPrefix starts the options that are named contexts.
@@ -32,47 +33,54 @@ func (s *Sources) Open(ctx context.Context, from string) (*module.Source, error)
 		s.opened[from] = o
 	}
 	s.mu.Unlock()
-	o.once.Do(func() { o.source, o.err = s.open(ctx, from) })
+	o.once.Do(func() {
+		defer guard.Recover(&o.err)
+		o.source, o.err = s.open(ctx, from)
+	})
 	return o.source, o.err
 }
 
 func (s *Sources) open(ctx context.Context, from string) (*module.Source, error) {
-	src := &module.Source{Name: from, Kind: module.Library}
 	input := from
 	if value, ok := s.bc.BuildOpts().Opts[contextPrefix+from]; ok {
 		input = value
 	} else if !isURL(from) {
 		return nil, s.unknown(from)
 	}
-	t := &tree{name: from, library: true}
+	secrets := credentialsOf(input)
+	src := &module.Source{Name: secrets.hide(from), Kind: module.Library}
+	t := &tree{name: src.Name, secrets: secrets, library: true}
 	git, isGit, err := dfgitutil.ParseGitRef(input)
 	switch {
 	case isGit && err != nil:
-		return nil, fmt.Errorf("%s: %w", from, err)
+		return nil, t.opaque(t.name, err)
 	case isGit && !git.IndistinguishableFromLocal:
 		if input == from && git.Checksum == "" && !commit.MatchString(git.Ref) {
-			src.Unpinned = "a branch or a tag may be another commit tomorrow: write the commit, as in " + pinned(git)
+			src.Unpinned = "a branch or a tag may be another commit tomorrow: write the commit, as in " + secrets.hide(pinned(git))
 		}
 		st, _, err := dockerui.DetectGitContext(input, nil)
 		if err != nil {
-			return nil, err
+			return nil, t.opaque(t.name, err)
 		}
 		t.state = *st
 	case strings.HasPrefix(input, "http://"), strings.HasPrefix(input, "https://"):
-		if t.state, src.File, err = s.openHTTP(ctx, input); err != nil {
-			return nil, explain(from, err)
+		if t.state, src.File, err = s.openHTTP(ctx, input, t.name); err != nil {
+			return nil, t.explain(err)
 		}
 	default:
 		if input == from && strings.HasPrefix(input, "docker-image://") && !strings.Contains(input, "@") {
 			src.Unpinned = "a tag may be another image tomorrow: write the digest, as in " + input + "@sha256:…"
 		}
 		if t.state, err = s.openContext(ctx, from, input); err != nil {
-			return nil, explain(from, err)
+			return nil, t.explain(err)
 		}
 		if name, ok := strings.CutPrefix(input, "local:"); ok {
 			// a file is found whether or not the folder's .dockerignore lists it
 			t.local = []oneFileOf{s.folder(name)}
 		}
+	}
+	if t.state, err = secrets.hideNames(ctx, t.state, s.constraints()...); err != nil {
+		return nil, t.explain(err)
 	}
 	s.mu.Lock()
 	s.trees[src] = t
@@ -117,9 +125,9 @@ func (s *Sources) unknown(from string) error {
 // httpName is the name that package dockerui gives what it fetches by HTTP.
 const httpName = "context"
 
-// openHTTP fetches a file, which may be an archive; name is that of the file
-// otherwise.
-func (s *Sources) openHTTP(ctx context.Context, url string) (_ llb.State, name string, err error) {
+// openHTTP fetches a file, which users see as shown and which may be an archive;
+// name is that of the file otherwise.
+func (s *Sources) openHTTP(ctx context.Context, url, shown string) (_ llb.State, name string, err error) {
 	st, name, _ := dockerui.DetectHTTPContext(url)
 	ref, err := s.solve(ctx, *st, true)
 	if err != nil {
@@ -130,7 +138,7 @@ func (s *Sources) openHTTP(ctx context.Context, url string) (_ llb.State, name s
 		return llb.State{}, "", err
 	}
 	if isArchive(head) {
-		return llb.Scratch().File(llb.Copy(*st, "/"+name, "/", &llb.CopyInfo{AttemptUnpack: true}), dockerui.WithInternalName("unpack "+url)), "", nil
+		return llb.Scratch().File(llb.Copy(*st, "/"+name, "/", &llb.CopyInfo{AttemptUnpack: true}), dockerui.WithInternalName("unpack "+shown)), "", nil
 	}
 	return *st, name, nil
 }

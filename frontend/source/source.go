@@ -14,23 +14,32 @@ import (
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/module"
+	"github.com/stagecraft-build/stagecraft/internal/guard"
 )
 
-// Sources are those of one build. It implements module.Fetcher.
+// Sources are those of one build. It implements module.Fetcher, and knows what
+// shows each file that was read: before anything is made of the files.
 type Sources struct {
 	bc *dockerui.Client
-	// Dockerfiles holds the main file, Context is the build context; one
-	// source when the Dockerfile is part of it.
-	Dockerfiles, Context *module.Source
-
+	// Main is the file that the build names.
+	Main *dockerui.Source
+	// MainText is its text.
+	MainText *diagnostic.Text
+	// Files are those of the build.
+	Files  *module.Set
 	mu     sync.Mutex
 	opened map[string]*opening
 	trees  map[*module.Source]*tree
 	files  map[fileKey]*file
+	shown  map[*diagnostic.Text]*llb.SourceMap
 }
 
 var _ module.Fetcher = (*Sources)(nil)
+
+// What is done once ends with an error when it panics: a sync.Once counts that as
+// done, and whoever comes next would find nothing and no error.
 
 type opening struct {
 	once   sync.Once
@@ -41,7 +50,10 @@ type opening struct {
 // tree is where the files of a source come from.
 type tree struct {
 	name    string
+	secrets credentials
 	library bool
+	// alone is set for the directory of a Dockerfile that holds nothing else.
+	alone bool
 	// local are the client's directories in which a file may be, state is the
 	// LLB of another source.
 	local []oneFileOf
@@ -66,30 +78,40 @@ type fileKey struct {
 
 type file struct {
 	once sync.Once
-	data []byte
+	text *diagnostic.Text
 	err  error
-	// sourceMap shows the file in errors.
-	sourceMap *llb.SourceMap
 }
+
+// keyDockerfile is set by clients that make a directory of their own for a
+// Dockerfile: one from standard input, from a URL, or written in a bake file.
+const keyDockerfile = "dockerfilekey"
 
 // New finds out where the main file src comes from.
 func New(bc *dockerui.Client, src *dockerui.Source) *Sources {
-	s := &Sources{bc: bc, opened: map[string]*opening{}, trees: map[*module.Source]*tree{}, files: map[fileKey]*file{}}
-	s.Context = &module.Source{Name: "the build context", Kind: module.Context}
-	s.trees[s.Context] = &tree{name: "the build context", local: []oneFileOf{s.contextFile}}
+	s := &Sources{
+		bc: bc, Main: src, MainText: &diagnostic.Text{Data: src.Data},
+		opened: map[string]*opening{}, trees: map[*module.Source]*tree{}, files: map[fileKey]*file{}, shown: map[*diagnostic.Text]*llb.SourceMap{},
+	}
+	s.shown[s.MainText] = src.SourceMap
+	root := &module.Source{Name: "the build context", Kind: module.Context}
+	s.trees[root] = &tree{name: root.Name, local: []oneFileOf{s.contextFile}}
 	name, attrs := localOf(src.Definition)
 	if name == "" { // it is part of a context that is no directory of the client
-		s.Dockerfiles = s.Context
-		s.trees[s.Context] = &tree{name: "the build context", state: *src.State}
+		s.trees[root] = &tree{name: root.Name, state: *src.State}
+		s.Files = module.NewSet(s, root, root, src.Filename)
 		return s
 	}
-	s.Dockerfiles = &module.Source{Name: "the directory of the Dockerfile", Kind: module.Dockerfiles}
+	dir := &module.Source{Name: "the directory of the Dockerfile", Kind: module.Dockerfiles}
 	beside := func(_ context.Context, path string) (llb.State, error) {
 		return llb.Local(name, append(oneFile(name, path), llb.SessionID(attrs[pb.AttrLocalSessionID]))...), nil
 	}
 	// a Dockerfile from standard input stands in no directory: the build context
 	// is what its author sees
-	s.trees[s.Dockerfiles] = &tree{name: "the directory of the Dockerfile or the build context", local: []oneFileOf{beside, s.contextFile}}
+	s.trees[dir] = &tree{name: "the directory of the Dockerfile or the build context", local: []oneFileOf{beside, s.contextFile}}
+	if opts := bc.BuildOpts().Opts; opts[keyDockerfile] != "" && opts[dockerui.DefaultLocalNameContext] == "" {
+		s.trees[dir].name, s.trees[dir].alone = root.Name, true
+	}
+	s.Files = module.NewSet(s, dir, root, src.Filename)
 	return s
 }
 
@@ -131,18 +153,23 @@ func oneFile(name, path string) []llb.LocalOption {
 }
 
 // Read implements module.Fetcher.
-func (s *Sources) Read(ctx context.Context, src *module.Source, path string) ([]byte, error) {
+func (s *Sources) Read(ctx context.Context, src *module.Source, path string) (*diagnostic.Text, error) {
 	f := s.file(src, path)
-	f.once.Do(func() { f.err = s.load(ctx, s.tree(src), path, f) })
-	return f.data, f.err
+	f.once.Do(func() {
+		defer guard.Recover(&f.err)
+		f.text, f.err = s.load(ctx, s.tree(src), path)
+	})
+	return f.text, f.err
 }
 
-// SourceMap returns what errors show of a file that was read.
-func (s *Sources) SourceMap(f *module.File) *llb.SourceMap {
-	if f == nil {
-		return nil
+// SourceMap returns what shows a text in errors: that of the main file for nil.
+func (s *Sources) SourceMap(text *diagnostic.Text) *llb.SourceMap {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sm := s.shown[text]; sm != nil {
+		return sm
 	}
-	return s.file(f.Source, f.Path).sourceMap
+	return s.Main.SourceMap
 }
 
 func (s *Sources) file(src *module.Source, path string) *file {
@@ -162,54 +189,65 @@ func (s *Sources) tree(src *module.Source) *tree {
 }
 
 // load reads a file: from the first directory that has it.
-func (s *Sources) load(ctx context.Context, t *tree, path string, f *file) error {
+func (s *Sources) load(ctx context.Context, t *tree, path string) (*diagnostic.Text, error) {
 	if len(t.local) == 0 {
 		ref, err := s.reference(ctx, t)
 		if err != nil {
-			return explain(t.name, err)
+			return nil, t.explain(err)
 		}
-		return s.readFrom(ctx, ref, t, t.state, path, f)
+		return s.readFrom(ctx, ref, t, t.state, path)
 	}
 	var first error
 	for _, local := range t.local {
 		st, err := local(ctx, path)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		ref, err := s.solve(ctx, st, false)
 		if err != nil {
-			return explain(t.name, err)
+			return nil, t.explain(err)
 		}
-		if err = s.readFrom(ctx, ref, t, st, path, f); err == nil {
-			return nil
+		text, err := s.readFrom(ctx, ref, t, st, path)
+		if err == nil {
+			return text, nil
 		}
 		if first == nil {
 			first = err
 		}
 	}
-	return first
+	return nil, first
 }
 
 // readFrom reads a file of a source that was fetched.
-func (s *Sources) readFrom(ctx context.Context, ref client.Reference, t *tree, st llb.State, path string, f *file) (err error) {
-	if f.data, err = dockerui.ReadFile(ctx, ref, path); err != nil {
-		return s.missing(ctx, ref, t.name, path, err)
+func (s *Sources) readFrom(ctx context.Context, ref client.Reference, t *tree, st llb.State, path string) (*diagnostic.Text, error) {
+	data, err := dockerui.ReadFile(ctx, ref, path)
+	if err != nil {
+		return nil, s.missing(ctx, ref, t, path, err)
 	}
 	def, err := st.Marshal(ctx, s.constraints()...)
 	if err != nil {
-		return fmt.Errorf("failed to marshal LLB definition: %w", err)
+		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
 	}
 	if t.library {
 		path = strings.TrimSuffix(t.name+":"+path, ":"+httpName)
 	}
-	f.sourceMap = llb.NewSourceMap(&st, path, "Dockerfile", f.data)
-	f.sourceMap.Definition = def
-	return nil
+	text, sm := &diagnostic.Text{Name: path, Data: data}, llb.NewSourceMap(&st, path, "Dockerfile", data)
+	sm.Definition = def
+	if t.secrets.hidden != nil { // they stand in the definition
+		sm.State, sm.Definition = s.Main.SourceMap.State, s.Main.SourceMap.Definition
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shown[text] = sm
+	return text, nil
 }
 
 // reference fetches a source that is no directory of the client, once.
 func (s *Sources) reference(ctx context.Context, t *tree) (client.Reference, error) {
-	t.once.Do(func() { t.ref, t.err = s.solve(ctx, t.state, true) })
+	t.once.Do(func() {
+		defer guard.Recover(&t.err)
+		t.ref, t.err = s.solve(ctx, t.state, true)
+	})
 	return t.ref, t.err
 }
 

@@ -1,10 +1,12 @@
 package syntax
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 
+	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/util/suggest"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
@@ -14,95 +16,175 @@ import (
 // linters see a comment.
 const extensionPrefix = "#+"
 
-// extensionInstructions are the instructions that Dockerfile lacks.
-var extensionInstructions = []string{"IMPORT", "MOUNT", "UNSET"}
+// extensionInstructions are the instructions that Dockerfile lacks. In a comment
+// they stand in capitals.
+var extensionInstructions = []string{"IMPORT", "MOUNT", "LET", "LOCK", "UNSET", "IF", "ELSE", "END"}
 
-// RuleMisspelledExtension warns of a comment that starts with #+ and is a letter
-// or two away from an extension.
+// RuleMisspelledExtension warns of a comment that is nearly an extension.
 var RuleMisspelledExtension = &diagnostic.Rule{
 	Name:        "MisspelledExtension",
-	Description: "A comment that starts with #+ and is no extension is a comment",
+	Description: "A comment that is nearly an extension is a comment",
 	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/misspelled-extension.md",
 }
 
+// comment is one that is an extension, or nearly: the text behind the prefix and
+// where that stands.
+type comment struct {
+	text   string
+	offset int
+	// spaced is set when a space stands behind the prefix.
+	spaced bool
+}
+
+// flags reports whether the comment gives flags to the instruction below.
+func (c comment) flags() bool { return startsFlag(c.text) }
+
+func startsFlag(text string) bool {
+	return len(text) > 2 && text[:2] == "--" && ('a' <= text[2]|0x20 && text[2]|0x20 <= 'z')
+}
+
 // readComments reads the extensions among the comments above the instruction.
-// Flags become part of its logical line.
+// Flags become part of its logical line, behind its keyword.
 func (in *Instruction) readComments(named *mounts) error {
 	var flags logicalLine
-	err := in.file.eachExtension(in.leadStart, max(in.start, in.leadStart), func(text string, offset int) error {
-		if !strings.HasPrefix(text, "--") {
-			return in.file.extensionComment(text, offset, named)
+	for _, c := range in.file.comments(in.leadStart, max(in.start, in.leadStart)) {
+		if !c.flags() {
+			if err := in.file.extensionComment(c, named); err != nil {
+				return err
+			}
+			if flags.text != "" && in.file.isInstruction(c) {
+				return in.file.errorAt(c.offset, c.offset+len(c.text), "no instruction may stand between flags and the line that they are for")
+			}
+			continue
 		}
-		flags.add(text, offset)
-		flags.add(" ", offset+len(text)) // what stands there is at least a line end
+		if err := in.file.checkFlags(c); err != nil {
+			return err
+		}
+		flags.add(c.text, c.offset)
+		flags.add(" ", c.offset+len(c.text)) // what stands there is at least a line end
+	}
+	if flags.text == "" {
 		return nil
-	})
-	if err != nil || flags.text == "" {
-		return err
 	}
 	in.flagged = true
-	_, end := firstWord(in.logical.text)
-	for end < len(in.logical.text) && isSpace(in.logical.text[end]) {
-		end++
+	r := readLine(in.logical.text, 0, in.file.Escape)
+	if strings.EqualFold(in.logical.text[r.keyword.Start:r.keyword.End], command.Onbuild) && r.args.Start < r.args.End {
+		r = readLine(in.logical.text, r.args.Start, in.file.Escape)
 	}
-	if end == len(in.logical.text) && end > 0 && !isSpace(in.logical.text[end-1]) { // a word alone
-		in.logical.add(" ", in.logical.offset(end, true))
-		end++
+	at := r.keyword.End
+	for at < len(in.logical.text) && isSpace(in.logical.text[at]) {
+		at++
 	}
-	in.logical.insert(end, flags)
+	if at == r.keyword.End { // a word alone
+		in.logical.add(" ", in.logical.offset(at, true))
+		at++
+	}
+	in.logical.insert(at, flags)
+	return nil
+}
+
+// checkFlags refuses a comment that holds more than flags.
+func (f *File) checkFlags(c comment) error {
+	r := readFlags(c.text, 0, f.Escape)
+	if r.ended || r.args.Start < r.args.End {
+		return f.errorAt(c.offset+r.args.Start, c.offset+r.args.End, "only flags may stand in a #+ line: quote a value that holds spaces, and write a remark in a comment of its own")
+	}
+	for _, flag := range r.flags {
+		switch {
+		case flag.cut:
+			return f.errorAt(c.offset+len(c.text)-1, c.offset+len(c.text), "a #+ line ends where the line ends: leave the %c out and write a second #+ line", f.Escape)
+		case flag.open >= 0:
+			return f.errorAt(c.offset+flag.open, c.offset+len(c.text), "the %c at column %d is not closed", c.text[flag.open], f.index.position(c.offset+flag.open).Character)
+		}
+	}
 	return nil
 }
 
 // trailingComments reads the comments below the last instruction.
 func (f *File) trailingComments(from int, named *mounts) error {
-	return f.eachExtension(from, len(f.text), func(text string, offset int) error {
-		if strings.HasPrefix(text, "--") {
-			return f.errorAt(offset, offset+len(text), "there is no instruction below these flags")
+	for _, c := range f.comments(from, len(f.text)) {
+		if c.flags() {
+			return f.errorAt(c.offset, c.offset+len(c.text), "there is no instruction below these flags")
 		}
-		return f.extensionComment(text, offset, named)
-	})
+		if err := f.extensionComment(c, named); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// eachExtension calls fn for each comment between two offsets that starts with
-// #+, with its text behind that and the text's offset.
-func (f *File) eachExtension(from, to int, fn func(text string, offset int) error) error {
-	if !strings.Contains(f.text[from:to], extensionPrefix) {
+// comments returns the comments between two offsets that may be extensions.
+func (f *File) comments(from, to int) []comment {
+	if strings.IndexByte(f.text[from:to], '+') < 0 {
 		return nil
 	}
+	var out []comment
 	for line := range strings.Lines(f.text[from:to]) {
 		trimmed := strings.TrimLeftFunc(strings.TrimPrefix(line, byteOrderMark), unicode.IsSpace)
 		if text, ok := strings.CutPrefix(trimmed, extensionPrefix); ok {
-			text = strings.TrimLeftFunc(text, unicode.IsSpace)
-			offset := from + len(line) - len(text)
-			if err := fn(strings.TrimRightFunc(text, unicode.IsSpace), offset); err != nil {
-				return err
-			}
+			c := comment{text: strings.TrimLeftFunc(text, unicode.IsSpace)}
+			c.spaced = len(c.text) < len(text)
+			c.offset = from + len(line) - len(c.text)
+			c.text = strings.TrimRightFunc(c.text, unicode.IsSpace)
+			out = append(out, c)
+		} else if apart.MatchString(trimmed) {
+			at, plus := from+len(line)-len(trimmed), strings.IndexByte(trimmed, '+')+1
+			f.Warnings = append(f.Warnings, diagnostic.Warnf(RuleMisspelledExtension, f.span(at, at+plus), "%s is a comment (did you mean %s?)", trimmed[:plus], extensionPrefix))
 		}
 		from += len(line)
 	}
-	return nil
+	return out
+}
+
+// apart matches a comment that would be an extension without the space in front
+// of the plus sign.
+var apart = regexp.MustCompile(`^#[ \t]+\+[ \t]*(--(after|mount|if|if-exists|from|required|oneof|global)\b|(IMPORT|MOUNT|UNSET|LET) \S)`)
+
+// isInstruction reports whether a comment is an instruction.
+func (f *File) isInstruction(c comment) bool {
+	_, end := firstWord(c.text)
+	return c.spaced && slices.Contains(extensionInstructions, c.text[:end])
 }
 
 // extensionComment reads a comment that is an instruction, or looks like one.
-func (f *File) extensionComment(text string, offset int, named *mounts) error {
-	_, end := firstWord(text)
-	word := text[:end]
-	if strings.EqualFold(word, mountInstruction) {
-		f.Extended = true
-		var line logicalLine
-		line.add(text, offset)
-		return named.define(f, line)
+func (f *File) extensionComment(c comment, named *mounts) error {
+	_, end := firstWord(c.text)
+	word := c.text[:end]
+	if !f.isInstruction(c) {
+		f.looksLike(c, word)
+		return nil
 	}
-	if strings.EqualFold(word, importInstruction) {
-		var line logicalLine
-		line.add(text, offset)
+	f.Extended = true
+	var line logicalLine
+	line.add(c.text, c.offset)
+	switch strings.ToLower(word) {
+	case mountInstruction:
+		return named.define(f, line)
+	case importInstruction:
 		return f.addImport(line, named.inStage)
 	}
-	if slices.ContainsFunc(extensionInstructions, func(name string) bool { return strings.EqualFold(name, word) }) {
-		return f.errorAt(offset, offset+end, "%s is not part of this release", strings.ToUpper(word))
+	return f.errorAt(c.offset, c.offset+end, "%s is not part of this release", word)
+}
+
+// looksLike warns of a comment that is nearly an extension.
+func (f *File) looksLike(c comment, word string) {
+	rest := strings.TrimSpace(c.text[len(word):])
+	name, _, assigned := strings.Cut(word, "=")
+	upper, end := strings.ToUpper(word), len(word)
+	switch {
+	case assigned && slices.Contains([]string{"after", "mount", "if", "if-exists", "from", "oneof"}, name):
+		f.misspelled(c.offset, word, "--"+word)
+	case !c.spaced && rest != "" && slices.Contains(extensionInstructions, word):
+		f.Warnings = append(f.Warnings, diagnostic.Warnf(RuleMisspelledExtension, f.span(c.offset, c.offset+end), "%s%s is a comment (did you mean %s %s?)", extensionPrefix, word, extensionPrefix, word))
+	case upper == "IMPORT" && strings.Contains(strings.ToUpper(rest), " AS "), upper == "MOUNT" && strings.Contains(rest, "="):
+		f.misspelled(c.offset, word, upper)
+	case word == upper && len(word) > 3:
+		if near, ok := suggest.Search(word, extensionInstructions, true); ok && len(near) > 3 {
+			f.misspelled(c.offset, word, near)
+		}
 	}
-	if near, ok := suggest.Search(word, extensionInstructions, false); ok {
-		f.Warnings = append(f.Warnings, diagnostic.Warnf(RuleMisspelledExtension, f.span(offset, offset+end), "%s %s is a comment (did you mean %s?)", extensionPrefix, word, near))
-	}
-	return nil
+}
+
+func (f *File) misspelled(offset int, word, meant string) {
+	f.Warnings = append(f.Warnings, diagnostic.Warnf(RuleMisspelledExtension, f.span(offset, offset+len(word)), "%s %s is a comment (did you mean %s?)", extensionPrefix, word, meant))
 }

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
@@ -20,6 +19,8 @@ type Condition struct {
 	*condition.Condition
 	// Flag is where the flag stands in the logical line.
 	Flag Span
+	// quoted is set when the expression stands in quotes.
+	quoted bool
 	// offsets are where the bytes of Text stand there.
 	offsets []int
 }
@@ -29,18 +30,22 @@ func (c *Condition) Span(start, end int) Span {
 	return Span{c.offsets[start], max(c.offsets[end], c.offsets[start])}
 }
 
-// newCondition reads a flag --if of line. The expression may stand in quotes;
-// there an escape token in front of such a quote makes it part of the text.
-// Other letters stand for themselves, quotes of a bare expression too.
-func newCondition(line string, flag Span, escape rune) (*Condition, error) {
-	text, ok := strings.CutPrefix(line[flag.Start:flag.End], "--if=")
-	if !ok {
-		return nil, errorAt(flag.Start, flag.End, `--if needs an expression: write --if='TARGETARCH == "arm64"'`)
+// newCondition reads a flag --if of line, byte by byte: upstream's reader would
+// take away the quotes and escapes that are the expression's own. The expression
+// may stand in quotes; there an escape token in front of such a quote makes it part
+// of the text. Other letters stand for themselves, quotes of a bare expression too.
+func newCondition(line string, f *Flag, escape rune) (*Condition, error) {
+	switch {
+	case !f.HasValue:
+		return nil, errorAt(f.Span.Start, f.Span.End, `--if needs an expression: write --if='TARGETARCH == "arm64"'`)
+	case f.open >= 0:
+		return nil, errorAt(f.open, f.open+1, "the %c is not closed", line[f.open])
 	}
-	c := &Condition{Flag: flag}
-	at, quote := flag.End-len(text), byte(0)
+	text := line[f.Raw.Start:f.Raw.End]
+	c := &Condition{Flag: f.Span}
+	at, quote := f.Raw.Start, byte(0)
 	if n := len(text); n >= 2 && (text[0] == '"' || text[0] == '\'') && text[0] == text[n-1] && !closes(text[1:n-1], text[0], escape) {
-		quote = text[0]
+		c.quoted, quote = true, text[0]
 		text, at = text[1:n-1], at+1
 	}
 	var bare strings.Builder
@@ -53,10 +58,13 @@ func newCondition(line string, flag Span, escape rune) (*Condition, error) {
 	}
 	c.offsets = append(c.offsets, at+len(text))
 	var err error
-	if c.Condition, err = condition.New(bare.String()); err != nil {
-		return nil, c.mistake(err)
+	if c.Condition, err = condition.New(bare.String()); err == nil {
+		return c, nil
 	}
-	return c, nil
+	if rest := strings.TrimSpace(line[f.Span.End:]); !c.quoted && rest != "" && condition.Unfinished(err) {
+		return nil, errorAt(f.Raw.Start, f.Raw.End, "the expression ends at the first space: put it in single quotes. It is no shell test: write --if='DEBUG'")
+	}
+	return nil, c.mistake(err)
 }
 
 // closes reports whether a quote stands in text, not escaped: the quotes around
@@ -96,30 +104,52 @@ func (in *Instruction) Holds(lookup func(name string) string) (bool, error) {
 	return on, nil
 }
 
-// condition reads the flags that say when the instruction counts; false when
-// the flag is another one.
-func (in *Instruction) condition(name string, flag Span) (bool, error) {
+// condition reads a flag that says when the instruction counts; false when it is
+// another one.
+func (in *Instruction) condition(f *Flag) (bool, error) {
 	switch {
-	case name == "--if":
+	case f.Name == "--if":
 		if in.If != nil {
-			return true, errorAt(flag.Start, flag.End, "a second --if: join them with && in one")
+			return true, errorAt(f.Span.Start, f.Span.End, "a second --if: join them with && in one")
 		}
 		var err error
-		in.If, err = newCondition(in.Line, flag, in.file.Escape)
+		in.If, err = newCondition(in.Line, f, in.file.Escape)
+		in.erase(f)
 		return true, err
-	case name == "--if-exists" && (in.Keyword == command.Copy || in.Keyword == command.Add):
+	case f.Name == "--if-exists" && copies(in.Keyword):
 		in.IfExists = true
-		in.existsFlag = flag
-		if _, value, ok := strings.Cut(in.Line[flag.Start:flag.End], "="); ok {
-			on, err := strconv.ParseBool(value)
+		in.existsFlag = f.Span
+		if f.HasValue {
+			on, err := strconv.ParseBool(f.Value)
 			if err != nil {
-				return true, errorAt(flag.Start, flag.End, "--if-exists is true or false, not %q", value)
+				return true, errorAt(f.Span.Start, f.Span.End, "--if-exists is true or false, not %q", f.Value)
 			}
 			in.IfExists = on
 		}
+		in.erase(f)
 		return true, nil
 	}
 	return false, nil
+}
+
+// leadingOperator returns the operator of an expression with which text starts;
+// empty for none.
+func leadingOperator(text string) string {
+	word, _, more := strings.Cut(text, " ")
+	switch word {
+	case "==", "!=", "<=", ">=", "&&", "||", "??", "<", ">":
+		return word
+	case "and", "or", "in", "matches", "contains", "startsWith", "endsWith":
+		if more {
+			return word
+		}
+	}
+	for _, operator := range []string{"==", "!=", "&&", "||"} {
+		if strings.HasPrefix(word, operator) {
+			return operator
+		}
+	}
+	return ""
 }
 
 // checkSources refuses sources that nobody can look for without fetching them.

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sort"
 	"strings"
@@ -41,14 +42,9 @@ type File struct {
 	header int
 	// mounts are the named mounts.
 	mounts *mounts
+	// machineArgs are the platform ARGs that the file takes from us.
+	machineArgs []string
 }
-
-// MachineArgs are the platform ARGs that Dockerfile lacks; a file that names one
-// is one with extensions.
-var MachineArgs = [...]string{"TARGETMACHINE", "TARGETTRIPLE", "BUILDMACHINE", "BUILDTRIPLE"}
-
-// Mentions reports whether the text of the file holds a name.
-func (f *File) Mentions(name string) bool { return strings.Contains(f.text, name) }
 
 // Uses reports whether the instruction has $NAME or ${NAME.
 func (in *Instruction) Uses(name string) bool {
@@ -105,7 +101,6 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 		return f, err
 	}
 	f.Escape = parsed.EscapeToken
-	f.Extended = slices.ContainsFunc(MachineArgs[:], func(name string) bool { return strings.Contains(f.text, name) })
 	all, err := f.instructions(parsed.AST.Children, opt)
 	if err != nil {
 		return f, err
@@ -115,6 +110,8 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 			return f, err
 		}
 	}
+	f.findMachineArgs()
+	f.Extended = f.Extended || len(f.machineArgs) > 0
 	if len(f.Stages) == 0 {
 		return f, errors.New("dockerfile contains no stages to build")
 	}
@@ -136,15 +133,21 @@ func (f *File) instructions(nodes []*parser.Node, opt Options) ([]*Instruction, 
 		in.end = f.index.end(node.EndLine)
 		behind = in.end
 		var next int
-		in.logical, next = join.join(node.StartLine, node.EndLine)
+		in.logical, next, in.dangling = join.join(node.StartLine, node.EndLine)
+		err := in.agree()
 		if in.logical.text != node.Original {
-			return nil, parser.WithLocation(fmt.Errorf("internal error: the line was read as %q, not as %q", in.logical.text, node.Original), node.Location())
+			err = fmt.Errorf("internal error: the line was read as %q, not as %q", in.logical.text, node.Original)
+		}
+		if err != nil {
+			f.Extended = true
+			return nil, in.Locate(err)
 		}
 		if strings.EqualFold(node.Value, mountInstruction) || strings.EqualFold(node.Value, importInstruction) {
 			f.Extended = true
 			if err := in.readComments(named); err != nil {
 				return nil, err
 			}
+			in.Line = in.logical.text
 			if err := f.addModule(node.Value, in.logical, named); err != nil {
 				return nil, err
 			}
@@ -154,8 +157,7 @@ func (f *File) instructions(nodes []*parser.Node, opt Options) ([]*Instruction, 
 		if next <= node.EndLine {
 			_, in.heredocs = f.index.line(next)
 		}
-		err := in.readComments(named)
-		if err == nil {
+		if err = in.readComments(named); err == nil {
 			err = named.expand(in)
 		}
 		if err != nil {
@@ -163,7 +165,11 @@ func (f *File) instructions(nodes []*parser.Node, opt Options) ([]*Instruction, 
 			return nil, err
 		}
 		in.Line = in.logical.text
-		if err := in.scan(); err != nil {
+		in.read()
+		if err = in.combine(); err == nil {
+			err = in.scan()
+		}
+		if err != nil {
 			f.Extended = true
 			return nil, in.Locate(err)
 		}
@@ -218,13 +224,10 @@ func declarations(nodes []*parser.Node) map[string]bool {
 // patch makes the node of a COPY whose reference upstream's parser took for one
 // flag: the common case, and it spares a second parse.
 func (in *Instruction) patch() bool {
-	if in.Keyword != command.Copy || in.OnBuild || in.flagged || len(in.erased) > 0 || len(in.References) != 1 {
+	if in.Keyword != command.Copy || in.OnBuild || in.flagged || len(in.erased) > 0 || len(in.References) != 1 || len(in.Flags) != len(in.Node.Flags) {
 		return false
 	}
-	i := slices.Index(in.Node.Flags, "--from="+in.References[0].Text)
-	if i < 0 {
-		return false
-	}
+	i := slices.Index(in.Flags, in.flag("--from", false))
 	in.Node.Flags[i] = "--from=" + in.References[0].plain()
 	return true
 }
@@ -243,7 +246,7 @@ func (f *File) reparse(changed []*Instruction) error {
 	line := 2
 	for _, in := range changed {
 		lines = append(lines, line)
-		plain := Wrap(in.erase(), f.Escape) + "\n" + in.Heredocs()
+		plain := Wrap(in.plain(), f.Escape) + "\n" + in.Heredocs()
 		if !strings.HasSuffix(plain, "\n") {
 			plain += "\n"
 		}
@@ -259,6 +262,13 @@ func (f *File) reparse(changed []*Instruction) error {
 	}
 	for i, node := range parsed.AST.Children {
 		in := changed[i]
+		trigger := node
+		if in.OnBuild && node.Next != nil && len(node.Next.Children) > 0 {
+			trigger = node.Next.Children[0]
+		}
+		if flags := in.PlainFlags((*Reference).plain); !slices.Equal(trigger.Flags, flags) {
+			return in.Locate(fmt.Errorf("internal error: the plain form of the line has the flags %q, not %q", trigger.Flags, flags))
+		}
 		node.StartLine, node.EndLine = in.StartLine, in.EndLine
 		node.PrevComment = in.Node.PrevComment
 		in.Node = node
@@ -288,6 +298,10 @@ func (in *Instruction) parse() (any, error) {
 func (f *File) add(in *Instruction) error {
 	cmd, err := in.parse()
 	if err != nil {
+		if better, ok := in.unknownFlag(err); ok {
+			f.Extended = true
+			err = better
+		}
 		return in.refuse(err)
 	}
 	in.Command = cmd
@@ -309,14 +323,42 @@ func (f *File) add(in *Instruction) error {
 	if _, ok := cmd.(*instructions.ArgCommand); !ok {
 		return parser.WithLocation(errors.New("no build stage in current context"), in.Location())
 	}
+	in.global = true
 	f.Args = append(f.Args, in)
 	return nil
+}
+
+// All yields the instructions of the file, IMPORT included.
+func (f *File) All() iter.Seq[*Instruction] {
+	return func(yield func(*Instruction) bool) {
+		lists := [][]*Instruction{f.Args}
+		for _, im := range f.Imports {
+			lists = append(lists, []*Instruction{im.In})
+		}
+		for _, stage := range f.Stages {
+			lists = append(lists, []*Instruction{stage.From}, stage.Instructions)
+		}
+		for _, list := range lists {
+			for _, in := range list {
+				if !yield(in) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // refuse turns an error of upstream's instruction parser into that of its file
 // parser.
 func (in *Instruction) refuse(err error) error {
-	return fmt.Errorf("dockerfile parse error on line %d: %w", in.StartLine, err)
+	err = fmt.Errorf("dockerfile parse error on line %d: %w", in.StartLine, err)
+	if _, rest, ok := strings.Cut(err.Error(), "unknown flag: "); ok {
+		name, _, _ := strings.Cut(rest, " ")
+		if i := slices.IndexFunc(in.Flags, func(f *Flag) bool { return f.Name == name }); i >= 0 {
+			return diagnostic.Worded(in.Place(in.Flags[i].Span), err)
+		}
+	}
+	return diagnostic.Worded(in.Lines(), err)
 }
 
 // directives returns where the parser directives at the top of data end; a byte

@@ -1,307 +1,318 @@
 package syntax
 
 import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/util/suggest"
 )
 
-// scan finds the references of the instruction.
-func (in *Instruction) scan() error {
-	s := &scanner{line: in.Line, escape: in.file.Escape}
-	in.Keyword = strings.ToLower(s.word())
-	if in.Keyword == command.Onbuild {
-		in.OnBuild = true
-		if err := in.scanCondition(s); err != nil {
-			return err
-		}
-		in.Keyword = strings.ToLower(s.word())
+// ours are the flags that plain Dockerfiles lack, by instruction; every other
+// instruction has --if alone.
+var ours = map[string][]string{
+	command.From:      {"--after", "--mount", "--if"},
+	command.Copy:      {"--if", "--if-exists"},
+	command.Add:       {"--from", "--if", "--if-exists"},
+	command.Arg:       {"--required", "--oneof", "--global", "--if"},
+	importInstruction: {"--from", "--context", "--arg", "--if"},
+}
+
+// repeatable are the flags of which an instruction may have several.
+var repeatable = []string{"--after", "--mount", "--exclude", "--arg"}
+
+// oursOf returns the flags of an instruction that plain Dockerfiles lack.
+func oursOf(keyword string) []string {
+	if list, ok := ours[keyword]; ok {
+		return list
 	}
-	in.keyword = Span{s.pos - len(in.Keyword), s.pos}
-	switch in.Keyword {
-	case command.From, command.Copy, command.Add, command.Run:
-	case command.Arg:
-		return in.scanArg(s)
-	default:
-		return in.scanCondition(s)
+	return []string{"--if"}
+}
+
+// read takes the line of the instruction apart, with the flags of comments and
+// mounts in it.
+func (in *Instruction) read() {
+	r := readLine(in.Line, 0, in.file.Escape)
+	in.keyword = r.keyword
+	if in.OnBuild = strings.EqualFold(in.Line[r.keyword.Start:r.keyword.End], command.Onbuild); in.OnBuild {
+		in.outer = r.flags
+		r = readLine(in.Line, r.args.Start, in.file.Escape)
+		in.keyword = r.keyword
 	}
-	network := Span{} // a flag for sources from the network
-	for {
-		s.skipSpaces()
-		if !strings.HasPrefix(s.line[s.pos:], "--") {
-			break
-		}
-		start := s.pos
-		ref, name, err := s.flag(in.Keyword)
-		if err != nil {
-			return err
-		}
-		in.References = append(in.References, ref...)
-		if ours, err := in.condition(name, Span{start, s.pos}); err != nil {
-			return err
-		} else if ours {
-			s.skipSpaces()
-			in.erased = append(in.erased, Span{start, s.pos})
-			continue
-		}
-		switch name {
-		case "--unpack":
-			s.skipSpaces()
-			in.unpack = Span{start, s.pos}
-		case "--checksum", "--keep-git-dir":
-			network = Span{start, s.pos}
-		case "--mount":
-			if in.Keyword != command.From {
-				break
-			}
-			value := start + len("--mount=")
-			if value >= s.pos {
-				return errorAt(start, s.pos, "--mount needs a mount: write --mount=name or --mount=type=cache,target=/path")
-			}
-			in.mountFlags = append(in.mountFlags, Span{value, s.pos})
-			s.skipSpaces()
-			in.erased = append(in.erased, Span{start, s.pos})
-		case "--after":
-			s.skipSpaces()
-			in.erased = append(in.erased, Span{start, s.pos})
-		}
+	in.Keyword = strings.ToLower(in.Line[in.keyword.Start:in.keyword.End])
+	in.Flags, in.arguments, in.Arguments = r.flags, r.args, r.args.Start
+	for _, f := range in.Flags {
+		at := in.logical.offset(f.Span.Start, false)
+		f.Commented = in.leadStart <= at && at < in.start
 	}
-	in.Arguments = s.pos
-	switch {
-	case !in.AddsFrom():
-	case in.OnBuild:
-		return errorAt(in.keyword.Start, in.keyword.End, "ADD --from cannot be a trigger: write ONBUILD COPY --from")
-	case network != Span{}:
-		return errorAt(network.Start, network.End, "%s is for sources from the network: leave it out beside --from", s.line[network.Start:network.End])
+}
+
+// agree holds what was read of the instruction as it stands in the file against
+// upstream's node.
+func (in *Instruction) agree() error {
+	r := readLine(in.logical.text, 0, in.file.Escape)
+	if err := r.agree(in.logical.text, in.Node); err != nil {
+		return err
 	}
-	if in.Keyword == command.From && s.pos < len(s.line) {
-		ref, err := s.reference(isSpace)
-		if err != nil {
-			return err
-		}
-		ref.Base = true
-		in.References = append(in.References, ref)
+	if strings.EqualFold(in.Node.Value, command.Onbuild) && in.Node.Next != nil && len(in.Node.Next.Children) > 0 {
+		return readLine(in.logical.text, r.args.Start, in.file.Escape).agree(in.logical.text, in.Node.Next.Children[0])
 	}
 	return nil
 }
 
-// scanCondition finds the --if of an instruction that has no other flag of ours.
-func (in *Instruction) scanCondition(s *scanner) error {
-	for {
-		s.skipSpaces()
-		if !strings.HasPrefix(s.line[s.pos:], "--") {
-			return nil
-		}
-		start := s.pos
-		s.skipFlag()
-		name, _, _ := strings.Cut(s.line[start:s.pos], "=")
-		ours, err := in.condition(name, Span{start, s.pos})
-		if err != nil {
+// scan finds the extensions in the flags of the instruction, and its references.
+func (in *Instruction) scan() error {
+	for _, f := range in.outer {
+		if _, err := in.condition(f); err != nil {
 			return err
 		}
-		s.skipSpaces()
-		if ours {
-			in.erased = append(in.erased, Span{start, s.pos})
-		}
 	}
-}
-
-// scanArg finds the flags of an ARG.
-func (in *Instruction) scanArg(s *scanner) error {
-	for {
-		s.skipSpaces()
-		if !strings.HasPrefix(s.line[s.pos:], "--") {
-			return nil
-		}
-		start := s.pos
-		s.skipFlag()
-		name, value, hasValue := strings.Cut(s.line[start:s.pos], "=")
-		span := Span{start, s.pos}
-		ours, err := in.condition(name, span)
-		if err != nil {
-			return err
-		}
-		if !ours && in.Arg.Flags == (Span{}) {
-			in.Arg.Flags = span
-		}
-		switch name {
-		case "--if":
-		case "--required", "--global":
-			if hasValue {
-				return errorAt(start, s.pos, "%s takes no value", name)
-			}
-			in.Arg.Required = in.Arg.Required || name == "--required"
-			in.Arg.Global = in.Arg.Global || name == "--global"
-		case "--oneof":
-			for item := range strings.SplitSeq(strings.Trim(value, `"'`), ",") {
-				if item == "" {
-					return errorAt(start, s.pos, "--oneof needs its values: write --oneof=dev,prod")
-				}
-				in.Arg.OneOf = append(in.Arg.OneOf, item)
-			}
-		default:
-			if near, ok := suggest.Search(name, []string{"--required", "--oneof", "--global", "--if"}, true); ok {
-				return errorAt(start, s.pos, "unknown flag of ARG: %s (did you mean %s?)", name, near)
-			}
-			continue // upstream's to refuse
-		}
-		s.skipSpaces()
-		span.End = s.pos
-		in.erased = append(in.erased, span)
-	}
-}
-
-// word reads a word.
-func (s *scanner) word() string {
-	start, end := firstWord(s.line[s.pos:])
-	start, end = start+s.pos, end+s.pos
-	s.pos = end
-	return s.line[start:end]
-}
-
-// skipSpaces skips what upstream's flag parser takes for space.
-func (s *scanner) skipSpaces() {
-	rest := s.line[s.pos:]
-	s.pos = len(s.line) - len(strings.TrimLeftFunc(rest, unicode.IsSpace))
-}
-
-// flag reads one flag and returns the references in its value, and its name.
-func (s *scanner) flag(keyword string) (refs []*Reference, name string, err error) {
-	name = s.line[s.pos:]
-	if i := strings.IndexFunc(name, func(r rune) bool { return r == '=' || unicode.IsSpace(r) }); i >= 0 {
-		name = name[:i]
-	}
-	switch {
-	case name == "--from" && (keyword == command.Copy || keyword == command.Add) && s.at(len(name)) == '=':
-		s.pos += len(name) + 1
-		refs, err = s.fromFlag()
-	case name == "--mount" && keyword == command.Run && s.at(len(name)) == '=':
-		start := s.pos
-		s.pos += len(name) + 1
-		refs, err = s.mountFlag()
-		cache := strings.Contains(strings.ToLower(s.line[start:s.pos]), "type=cache")
-		for _, ref := range refs {
-			ref.Cache = cache
-		}
-	case name == "--after" && keyword == command.From:
-		refs, err = s.afterFlag(len(name))
-	default:
-		if near, ok := suggest.Search(name, []string{"--after", "--mount", "--if"}, true); ok && keyword == command.From && near != name {
-			return nil, name, errorAt(s.pos, s.pos+len(name), "unknown flag of FROM: %s (did you mean %s?)", name, near)
-		}
-		s.skipFlag()
-	}
-	return refs, name, err
-}
-
-func (s *scanner) at(offset int) byte {
-	if s.pos+offset < len(s.line) {
-		return s.line[s.pos+offset]
-	}
-	return 0
-}
-
-// skipFlag skips to the end of a flag, as upstream's parser finds it: a space
-// outside quotes.
-func (s *scanner) skipFlag() {
-	var quote byte
-	for ; s.pos < len(s.line); s.pos++ {
-		c := s.line[s.pos]
-		switch {
-		case rune(c) == s.escape:
-			s.pos++
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case isSpace(c):
-			return
-		}
-	}
-	s.pos = len(s.line)
-}
-
-// fromFlag reads the value of --from=.
-func (s *scanner) fromFlag() ([]*Reference, error) {
-	stop := isSpace
-	if quote := s.peek(); quote == '"' || quote == '\'' {
-		s.pos++
-		stop = func(c byte) bool { return c == quote }
-	}
-	ref, err := s.reference(stop)
-	if err != nil {
-		return nil, err
-	}
-	s.skipFlag()
-	return []*Reference{ref}, nil
-}
-
-// afterFlag reads --after=, whose references stand between commas.
-func (s *scanner) afterFlag(name int) ([]*Reference, error) {
-	start := s.pos
-	s.pos += name
-	if s.peek() != '=' {
-		return nil, errorAt(start, s.pos, "--after needs the stages to build first: write --after=test")
-	}
-	stop := func(c byte) bool { return c == ',' || isSpace(c) }
-	var refs []*Reference
-	for {
-		s.pos++ // the equals sign or a comma
-		ref, err := s.reference(stop)
-		if err != nil {
-			return nil, err
-		}
-		if ref.Target == "" {
-			return nil, errorAt(start, max(s.pos, start+name+1), "a name is missing in the list of --after: write --after=test,lint without spaces")
-		}
-		ref.After = true
-		refs = append(refs, ref)
-		if s.peek() != ',' {
-			return refs, nil
-		}
-	}
-}
-
-// mountFlag reads the value of --mount=, whose fields stand between commas.
-func (s *scanner) mountFlag() ([]*Reference, error) {
-	var (
-		refs   []*Reference
-		quotes []byte // those that are open
-	)
-	field := s.pos
-	for s.pos < len(s.line) {
-		c := s.line[s.pos]
-		if s.pos == field && len(s.line)-s.pos > len("from=") && strings.EqualFold(s.line[s.pos:s.pos+len("from=")], "from=") {
-			s.pos += len("from=")
-			ref, err := s.reference(func(c byte) bool { return c == ',' || isSpace(c) || c == '"' || c == '\'' })
-			if err != nil {
-				return nil, err
-			}
-			ref.Mount = true
-			refs = append(refs, ref)
+	for _, f := range in.Flags {
+		if in.superseded(f) {
 			continue
 		}
-		switch {
-		case rune(c) == s.escape:
-			s.pos++
-		case len(quotes) > 0 && c == quotes[len(quotes)-1]:
-			quotes = quotes[:len(quotes)-1]
-		case c == '"' || c == '\'':
-			quotes = append(quotes, c)
-			if s.pos == field {
-				field++ // a quoted field
-			}
-		case c == ',':
-			field = s.pos + 1
-		case isSpace(c) && len(quotes) == 0:
-			return refs, nil
+		if err := in.scanFlag(f); err != nil {
+			return err
 		}
-		s.pos++
 	}
-	s.pos = min(s.pos, len(s.line))
-	return refs, nil
+	if err := in.checkArguments(); err != nil {
+		return err
+	}
+	if in.AddsFrom() {
+		if err := in.checkAddFrom(); err != nil {
+			return err
+		}
+	}
+	if in.Keyword == command.From && in.arguments.Start < in.arguments.End {
+		return in.scanBase()
+	}
+	return nil
+}
+
+// scanFlag reads one flag.
+func (in *Instruction) scanFlag(f *Flag) error {
+	if done, err := in.condition(f); done || err != nil {
+		return err
+	}
+	switch {
+	case f.Name == "--from" && copies(in.Keyword) && f.HasValue:
+		return in.scanFrom(f)
+	case f.Name == "--from" && in.Keyword == command.From && f.Commented:
+		in.erase(f)
+		return in.scanFrom(f)
+	case f.Name == "--mount" && in.Keyword == command.Run && f.HasValue:
+		return in.scanMount(f)
+	case f.Name == "--mount" && in.Keyword == command.From:
+		if !f.HasValue || f.Value == "" {
+			return errorAt(f.Span.Start, f.Span.End, "--mount needs a mount: write --mount=name or --mount=type=cache,target=/path")
+		}
+		in.mountFlags = append(in.mountFlags, f.Raw)
+		in.erase(f)
+	case f.Name == "--after" && in.Keyword == command.From:
+		in.erase(f)
+		return in.scanAfter(f)
+	case in.Keyword == command.Arg:
+		return in.scanArg(f)
+	}
+	return nil
+}
+
+func copies(keyword string) bool { return keyword == command.Copy || keyword == command.Add }
+
+// erase takes a flag out of the plain form of the line.
+func (in *Instruction) erase(f *Flag) {
+	end := f.Span.End
+	for end < len(in.Line) && isSpace(in.Line[end]) {
+		end++
+	}
+	in.erased = append(in.erased, Span{f.Span.Start, end})
+}
+
+// flag returns the first flag of a name that is on the line itself, or in a
+// comment above; nil for none.
+func (in *Instruction) flag(name string, commented bool) *Flag {
+	i := slices.IndexFunc(in.Flags, func(f *Flag) bool { return f.Name == name && f.Commented == commented })
+	if i < 0 {
+		return nil
+	}
+	return in.Flags[i]
+}
+
+// combine holds the flags of comments against those of the line and of each
+// other: a reader of the line must not be misled.
+func (in *Instruction) combine() error {
+	for i, f := range in.Flags {
+		if !f.Commented || slices.Contains(repeatable, f.Name) {
+			continue
+		}
+		for _, other := range in.Flags[i+1:] {
+			if other.Name != f.Name {
+				continue
+			}
+			if other.Commented || f.Name != "--from" {
+				return errorAt(f.Span.Start, f.Span.End, "%s stands on line %d too: leave one out", f.Name, in.Ranges(other.Span)[0].Start.Line)
+			}
+			if err := in.callsThat(f, other.Value); err != nil {
+				return err
+			}
+		}
+		if f.Name == "--from" && in.Keyword == command.From {
+			base := in.Line[in.arguments.Start:in.arguments.End]
+			if gap := spaces.FindStringIndex(base); gap != nil {
+				base = base[:gap[0]]
+			}
+			if err := in.callsThat(f, base); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// callsThat refuses a --from of a comment that is no call of what the line names.
+func (in *Instruction) callsThat(f *Flag, name string) error {
+	ref, err := in.reference(f)
+	if err == nil && (!ref.Call || !strings.EqualFold(ref.Target, name)) {
+		err = errorAt(f.Span.Start, f.Span.End, "the line below names %s, and a comment may only call that: write #+ --from=%s(NAME=value)", name, name)
+	}
+	return err
+}
+
+// superseded reports whether the --from of a comment takes the place of a flag.
+func (in *Instruction) superseded(f *Flag) bool {
+	if f.Name != "--from" || f.Commented || in.flag("--from", true) == nil {
+		return false
+	}
+	in.erase(f)
+	return true
+}
+
+// scanArg reads a flag of an ARG.
+func (in *Instruction) scanArg(f *Flag) error {
+	if !slices.Contains(ours[command.Arg], f.Name) {
+		// upstream does not look at flags here
+		if err, ok := in.unknownFlag(fmt.Errorf("unknown flag: %s", f.Name)); ok {
+			return in.refuse(err)
+		}
+		return nil
+	}
+	if in.Arg.Flags == (Span{}) {
+		in.Arg.Flags = f.Span
+	}
+	switch f.Name {
+	case "--required", "--global":
+		if f.HasValue {
+			return errorAt(f.Span.Start, f.Span.End, "%s takes no value", f.Name)
+		}
+		in.Arg.Required = in.Arg.Required || f.Name == "--required"
+		in.Arg.Global = in.Arg.Global || f.Name == "--global"
+	case "--oneof":
+		if in.Arg.OneOf != nil {
+			return errorAt(f.Span.Start, f.Span.End, "a second --oneof: write all values in one list")
+		}
+		for item := range strings.SplitSeq(f.Value, ",") {
+			if item == "" {
+				return errorAt(f.Span.Start, f.Span.End, "--oneof needs its values: write --oneof=dev,prod")
+			}
+			in.Arg.OneOf = append(in.Arg.OneOf, item)
+		}
+	}
+	in.erase(f)
+	return nil
+}
+
+// checkAddFrom refuses what ADD --from cannot have.
+func (in *Instruction) checkAddFrom() error {
+	if in.OnBuild {
+		return errorAt(in.keyword.Start, in.keyword.End, "ADD --from cannot be a trigger: write ONBUILD COPY --from")
+	}
+	in.unpacks = true
+	for _, f := range in.Flags {
+		switch f.Name {
+		case "--checksum", "--keep-git-dir":
+			return errorAt(f.Span.Start, f.Span.End, "%s is for sources from the network: leave it out beside --from", f.Name)
+		case "--unpack":
+			if f.HasValue {
+				on, err := strconv.ParseBool(f.Value)
+				if err != nil {
+					return errorAt(f.Span.Start, f.Span.End, "--unpack is true or false, not %q", f.Value)
+				}
+				in.unpacks = on
+			}
+			in.erase(f)
+		}
+	}
+	return nil
+}
+
+// checkArguments refuses words behind the flags that were meant for one of them.
+func (in *Instruction) checkArguments() error {
+	args := in.Line[in.arguments.Start:in.arguments.End]
+	at := in.arguments.Start
+	if in.If != nil && !in.If.quoted && len(in.Flags) > 0 && in.Flags[len(in.Flags)-1].Span == in.If.Flag {
+		if operator := leadingOperator(args); operator != "" {
+			return errorAt(at, at+len(operator), "an operator follows --if: quote the expression, as in --if='A == \"b\"'")
+		}
+	}
+	if n := len(in.Flags); n > 0 && in.Flags[n-1].Name == "--from" && startsCall(args) {
+		return errorAt(at, at+1, "no space may stand before the (: write %s(…", in.Line[in.Flags[n-1].Span.Start:in.Flags[n-1].Span.End])
+	}
+	switch in.Keyword {
+	case command.Arg, command.Copy, command.Add, command.Env, command.From:
+	default:
+		return nil // words of a command are its own
+	}
+	for _, gap := range spaces.FindAllStringIndex(args, -1) {
+		name, _, _ := strings.Cut(args[gap[1]:], " ")
+		name, _, _ = strings.Cut(name, "=")
+		if slices.Contains(oursOf(in.Keyword), name) && name != "--from" && name != "--mount" {
+			return errorAt(at+gap[1], at+gap[1]+len(name), "%s stands behind the words of %s, where it is one of them: write it in front, %s %s …", name, strings.ToUpper(in.Keyword), strings.ToUpper(in.Keyword), name)
+		}
+	}
+	return nil
+}
+
+// startsCall reports whether text starts like the bindings of a call.
+func startsCall(text string) bool {
+	text, ok := strings.CutPrefix(text, "(")
+	name, _, bound := strings.Cut(text, "=")
+	return ok && (bound && isName(strings.TrimSpace(name)) || strings.HasPrefix(text, ")"))
+}
+
+// unknownFlag words an error of upstream about a flag that an instruction does
+// not have: the flag may be nearly one of ours, or stand elsewhere.
+func (in *Instruction) unknownFlag(err error) (error, bool) {
+	_, name, ok := strings.Cut(err.Error(), "unknown flag: ")
+	if !ok {
+		return err, false
+	}
+	name, upstream, suggested := strings.Cut(name, " ")
+	if _, ok := strings.CutPrefix(upstream, "(did you mean"); suggested && ok {
+		return err, false
+	}
+	unknown := fmt.Errorf("unknown flag: %s", name)
+	var near []string
+	for _, flag := range oursOf(in.Keyword) {
+		near = append(near, strings.TrimPrefix(flag, "--"))
+	}
+	bare := strings.TrimPrefix(name, "--")
+	if len(bare) > 3 || strings.Trim(bare, "if") == "" { // else every short name is near to --if
+		if ok, err := suggest.WrapErrorMaybe(unknown, bare, near, true); ok {
+			return err, true
+		}
+	}
+	switch name {
+	case "--else":
+		return errors.New("unknown flag: --else (write --if with the opposite condition on this line)"), true
+	case "--after":
+		return errors.New("unknown flag: --after (it stands on FROM)"), true
+	case "--if-exists":
+		return errors.New("unknown flag: --if-exists (it stands on COPY and ADD)"), true
+	case "--required", "--oneof", "--global":
+		return fmt.Errorf("unknown flag: %s (it stands on ARG)", name), true
+	}
+	return err, false
 }

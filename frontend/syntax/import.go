@@ -1,9 +1,9 @@
 package syntax
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
-	"unicode"
 
 	"github.com/moby/buildkit/util/suggest"
 )
@@ -78,24 +78,27 @@ const maxImports = 1000
 const importUsage = "write IMPORT ./path/to/file AS name"
 
 func (in *Instruction) scanImport() (*Import, error) {
-	s := &scanner{line: strings.TrimRightFunc(in.Line, unicode.IsSpace), escape: in.file.Escape}
-	s.word()
-	in.keyword = Span{s.pos - len(importInstruction), s.pos}
+	r := readLine(in.Line, 0, in.file.Escape)
+	in.keyword, in.Flags, in.arguments = r.keyword, r.flags, r.args
 	im := &Import{In: in}
-	for s.skipSpaces(); strings.HasPrefix(s.line[s.pos:], "--"); s.skipSpaces() {
-		start := s.pos
-		s.skipFlag()
-		if err := im.flag(Span{start, s.pos}); err != nil {
+	for _, f := range r.flags {
+		if err := im.flag(f); err != nil {
 			return nil, err
 		}
 	}
-	var words []Span
-	for ; s.pos < len(s.line); s.skipSpaces() {
-		start := s.pos
-		s.skipFlag() // to a space outside of quotes
-		words = append(words, Span{start, s.pos})
+	if err := in.checkArguments(); err != nil {
+		return nil, err
 	}
-	text := func(i int) string { return s.line[words[i].Start:words[i].End] }
+	line := in.Line[:r.args.End]
+	var words []Span
+	for at := r.args.Start; at < len(line); {
+		end := skipWord(line, at, in.file.Escape)
+		words = append(words, Span{at, end})
+		for at = end; at < len(line) && isSpace(line[at]); {
+			at++
+		}
+	}
+	text := func(i int) string { return line[words[i].Start:words[i].End] }
 	switch {
 	case len(words) >= 2 && strings.EqualFold(text(len(words)-2), "as"):
 		im.AliasSpan, im.Alias = words[len(words)-1], strings.ToLower(text(len(words)-1))
@@ -104,7 +107,7 @@ func (in *Instruction) scanImport() (*Import, error) {
 		}
 		words = words[:len(words)-2]
 	case len(words) > 0:
-		return nil, errorAt(0, len(s.line), "an import needs a name: %s", importUsage)
+		return nil, errorAt(0, len(line), "an import needs a name: %s", importUsage)
 	}
 	switch {
 	case len(words) == 1:
@@ -112,47 +115,85 @@ func (in *Instruction) scanImport() (*Import, error) {
 	case len(words) > 1:
 		return nil, errorAt(words[1].Start, words[len(words)-1].End, "unexpected words: %s", importUsage)
 	case im.From == "" || im.Alias == "":
-		return nil, errorAt(0, len(s.line), "an import needs a file and a name: %s", importUsage)
+		return nil, errorAt(0, len(line), "an import needs a file and a name: %s", importUsage)
 	default:
 		im.PathSpan = im.FromSpan
 	}
 	return im, nil
 }
 
+// skipWord returns the end of a word: a space outside of quotes.
+func skipWord(line string, at int, escape rune) int {
+	var quote byte
+	for ; at < len(line); at++ {
+		switch c := line[at]; {
+		case rune(c) == escape:
+			at++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case isSpace(c):
+			return at
+		}
+	}
+	return len(line)
+}
+
 // flag reads one flag.
-func (im *Import) flag(span Span) error {
-	name, value, _ := strings.Cut(im.In.Line[span.Start:span.End], "=")
-	at := Span{span.Start + len(name) + 1, span.End}
-	if ours, err := im.In.condition(name, span); ours || err != nil {
+func (im *Import) flag(f *Flag) error {
+	if ours, err := im.In.condition(f); ours || err != nil {
 		return err
 	}
-	switch name {
+	line := im.In.Line
+	value, once := line[f.Raw.Start:f.Raw.End], func(set bool) error {
+		if set {
+			return errorAt(f.Span.Start, f.Span.End, "a second %s: an import has one", f.Name)
+		}
+		return nil
+	}
+	switch f.Name {
 	case "--from":
-		im.From, im.FromSpan = value, at
+		if err := once(im.From != ""); err != nil {
+			return err
+		}
+		im.From, im.FromSpan = value, f.Raw
 	case "--context":
-		im.Context, im.ContextSpan = value, at
-		if value != "." {
-			return errorAt(span.Start, span.End, "--context takes a dot: --context=. gives the imported file the build context of this one")
+		if err := once(im.Context != ""); err != nil {
+			return err
+		}
+		im.Context, im.ContextSpan = f.Value, f.Raw
+		if f.Value != "." {
+			return errorAt(f.Span.Start, f.Span.End, "--context takes a dot: --context=. gives the imported file the build context of this one")
 		}
 	case "--arg":
 		arg, text, bound := strings.Cut(value, "=")
 		if !argPattern.MatchString(arg) {
-			return errorAt(span.Start, span.End, "--arg needs a name: write --arg=NAME or --arg=NAME=value")
+			return errorAt(f.Span.Start, f.Span.End, "--arg needs a name: write --arg=NAME or --arg=NAME=value")
 		}
-		passed := ImportArg{Name: arg, Span: span}
+		for _, other := range im.Args {
+			if other.Name == arg {
+				return errorAt(f.Span.Start, f.Span.End, "%s is passed twice", arg)
+			}
+		}
+		passed := ImportArg{Name: arg, Span: f.Span}
 		if bound {
 			passed.Value = &text
 		}
 		im.Args = append(im.Args, passed)
 		return nil
 	default:
-		if near, ok := suggest.Search(name, []string{"--from", "--context", "--arg", "--if"}, true); ok {
-			return errorAt(span.Start, span.Start+len(name), "unknown flag of IMPORT: %s (did you mean %s?)", name, near)
+		var names []string
+		for _, name := range ours[importInstruction] {
+			names = append(names, strings.TrimPrefix(name, "--"))
 		}
-		return errorAt(span.Start, span.Start+len(name), "unknown flag of IMPORT: %s (there are --from, --context, --arg and --if)", name)
+		err := suggest.WrapError(fmt.Errorf("unknown flag: %s", f.Name), strings.TrimPrefix(f.Name, "--"), names, true)
+		return im.In.refuse(err)
 	}
 	if value == "" {
-		return errorAt(span.Start, span.End, "%s needs a value", name)
+		return errorAt(f.Span.Start, f.Span.End, "%s needs a value", f.Name)
 	}
 	return nil
 }

@@ -30,6 +30,9 @@ type Instruction struct {
 	Command any
 	// Node is what Command was made of.
 	Node *parser.Node
+	// Flags are those of the instruction in the order of Line; of an ONBUILD
+	// those of the trigger.
+	Flags []*Flag
 	// Arguments is where the words behind the flags start in Line.
 	Arguments int
 	// StartLine and EndLine are its first and last line, heredocs included,
@@ -54,10 +57,21 @@ type Instruction struct {
 	leadStart, start, heredocs, end int
 	// flagged is set when comments above give flags.
 	flagged bool
-	// keyword is where Keyword stands, unpack where --unpack does, and erased
-	// what else a plain Dockerfile has no word for.
-	keyword, unpack Span
-	erased          []Span
+	// outer are the flags of an ONBUILD itself, arguments what stands behind
+	// all flags, without the spaces around it.
+	outer     []*Flag
+	arguments Span
+	// dangling is set for an instruction at the end of the file that the line
+	// below would continue.
+	dangling bool
+	// global is set for an ARG before the first FROM.
+	global bool
+	// unpacks is that of an ADD --from.
+	unpacks bool
+	// keyword is where Keyword stands, erased what a plain Dockerfile has no
+	// word for.
+	keyword Span
+	erased  []Span
 	// existsFlag is where --if-exists stands.
 	existsFlag Span
 	// mountFlags are the values of FROM --mount.
@@ -79,8 +93,15 @@ func (in *Instruction) Lead() string {
 	return in.file.text[in.leadStart:max(in.start, in.leadStart)]
 }
 
-// Text returns the instruction as it stands in the file, heredocs included.
-func (in *Instruction) Text() string { return in.file.text[max(in.start, in.leadStart):in.end] }
+// Text returns the instruction as it stands in the file, heredocs included. What
+// follows in another text is no part of it: a line that the end of the file cut
+// off is joined.
+func (in *Instruction) Text() string {
+	if in.dangling {
+		return Wrap(in.logical.text, in.file.Escape) + "\n"
+	}
+	return in.file.text[max(in.start, in.leadStart):in.end]
+}
 
 // Heredocs returns the bodies of the heredocs with their end words.
 func (in *Instruction) Heredocs() string { return in.file.text[in.heredocs:in.end] }
@@ -121,11 +142,7 @@ func (in *Instruction) AddsFrom() bool { return in.Keyword == command.Add && len
 
 // Unpacks reports whether an ADD --from unpacks archives, as it does without
 // --unpack=false.
-func (in *Instruction) Unpacks() bool {
-	value := strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(in.Line[in.unpack.Start:in.unpack.End]), "--unpack"), "=")
-	on, err := strconv.ParseBool(value)
-	return err != nil || on
-}
+func (in *Instruction) Unpacks() bool { return in.unpacks }
 
 // Erasures returns the edits, beside those of references, that make the
 // logical line that of a plain Dockerfile: an ADD --from becomes a COPY, and
@@ -138,11 +155,7 @@ func (in *Instruction) Erasures() []Edit {
 	if !in.AddsFrom() {
 		return edits
 	}
-	edits = append(edits, Edit{in.keyword, strings.ToUpper(command.Copy)})
-	if in.unpack != (Span{}) {
-		edits = append(edits, Edit{in.unpack, ""})
-	}
-	return edits
+	return append(edits, Edit{in.keyword, strings.ToUpper(command.Copy)})
 }
 
 // Edit replaces a span of a logical line.
@@ -196,17 +209,48 @@ func (r *Reference) plain() string {
 	return r.Target
 }
 
-// erase returns the logical line as a plain Dockerfile has it: each reference
+// plain returns the logical line as a plain Dockerfile has it: each reference
 // replaced by a name.
-func (in *Instruction) erase() string {
+func (in *Instruction) plain() string {
+	return in.Splice(in.Replace((*Reference).plain))
+}
+
+// Replace returns the edits that make the logical line that of a plain
+// Dockerfile, with each reference replaced by a name.
+func (in *Instruction) Replace(name func(*Reference) string) []Edit {
 	edits := in.Erasures()
 	for _, ref := range in.References {
-		if !ref.After { // that goes with its flag
-			edits = append(edits, Edit{ref.Span, ref.plain()})
+		if !slices.ContainsFunc(in.erased, func(s Span) bool { return s.Start <= ref.Span.Start && ref.Span.End <= s.End }) {
+			edits = append(edits, Edit{ref.Span, name(ref)})
 		}
 	}
-	return in.Splice(edits)
+	return edits
 }
+
+// PlainFlags returns the flags that upstream has to read in the plain form of the
+// line with each reference replaced by a name: what stands around the references
+// decides how many flags there are, never the names.
+func (in *Instruction) PlainFlags(name func(*Reference) string) []string {
+	var names []string
+	line := in.Splice(in.Replace(func(ref *Reference) string {
+		stand := placeholder(len(names) / 2)
+		names = append(names, stand, name(ref))
+		return stand
+	}))
+	r := readLine(line, 0, in.file.Escape)
+	if in.OnBuild {
+		r = readLine(line, r.args.Start, in.file.Escape)
+	}
+	out := make([]string, 0, len(r.flags))
+	fill := strings.NewReplacer(names...)
+	for _, f := range r.flags {
+		out = append(out, fill.Replace(f.Text()))
+	}
+	return out
+}
+
+// placeholder stands for reference number n in a line; no file holds it.
+func placeholder(n int) string { return "\x01" + strconv.Itoa(n) + "\x02" }
 
 // Words returns the words of the plain instruction behind its flags; for ONBUILD
 // those of the trigger.

@@ -135,14 +135,14 @@ func newJoiner(index *lineIndex, escape rune) *joiner {
 
 // join returns the logical line that starts at line first, and the line behind
 // it: that of its first heredoc body if it has one. last is where the
-// instruction ends at most.
-func (j *joiner) join(first, last int) (l logicalLine, next int) {
+// instruction ends at most. dangling is set when the last line would go on.
+func (j *joiner) join(first, last int) (l logicalLine, next int, dangling bool) {
 	part, at := j.line(first)
 	trimmed := bytes.TrimLeftFunc(part, unicode.IsSpace)
 	part, at = trimmed, at+len(part)-len(trimmed)
 	end := j.continues(part)
 	if end < 0 {
-		return logicalLine{string(part), []piece{{0, at}}}, first + 1
+		return logicalLine{string(part), []piece{{0, at}}}, first + 1, false
 	}
 	var text strings.Builder
 	add := func(part []byte, file int) {
@@ -152,6 +152,7 @@ func (j *joiner) join(first, last int) (l logicalLine, next int) {
 		}
 	}
 	add(part[:end], at)
+	dangling = true
 	for next = first + 1; next <= last; next++ {
 		part, at = j.line(next)
 		if trimmed = bytes.TrimLeftFunc(part, unicode.IsSpace); len(trimmed) == 0 || trimmed[0] == '#' {
@@ -160,12 +161,13 @@ func (j *joiner) join(first, last int) (l logicalLine, next int) {
 		if end = j.continues(part); end < 0 {
 			add(part, at)
 			next++
+			dangling = false
 			break
 		}
 		add(part[:end], at)
 	}
 	l.text = text.String()
-	return l, next
+	return l, next, dangling
 }
 
 // line returns line n without its line end and a byte order mark, and its offset.

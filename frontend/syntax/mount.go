@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -60,15 +59,16 @@ func (m *mounts) from(in *Instruction) error {
 // that it names.
 func (m *mounts) find(in *Instruction, value logicalLine) ([]mount, error) {
 	if strings.Contains(value.text, "=") {
+		first, _, more := strings.Cut(value.text, ",")
+		if _, named := m.named(first); named && more {
+			return nil, in.file.errorAt(value.offset(0, false), value.offset(len(value.text), true), "%s is a named mount and takes no options here: write --mount=%s, or a full mount", first, first)
+		}
 		return []mount{{spec: value}}, nil
 	}
 	var out []mount
 	at := 0
 	for name := range strings.SplitSeq(value.text, ",") {
-		found, ok := m.stage[name]
-		if !ok {
-			found, ok = m.global[name]
-		}
+		found, ok := m.named(name)
 		if im, inner := in.file.imports(name); !ok && im != nil {
 			spec, err := m.imported(im, inner)
 			if err != nil {
@@ -86,6 +86,15 @@ func (m *mounts) find(in *Instruction, value logicalLine) ([]mount, error) {
 		at += len(name) + 1
 	}
 	return out, nil
+}
+
+// named returns the mount of a name: that of the stage comes first.
+func (m *mounts) named(name string) (mount, bool) {
+	found, ok := m.stage[name]
+	if !ok {
+		found, ok = m.global[name]
+	}
+	return found, ok
 }
 
 // imports returns the import that a name with a dot starts with, and the rest.
@@ -128,13 +137,12 @@ func (f *File) ImportedMount(alias, name string) (string, error) {
 	if !ok {
 		return "", (&mounts{global: f.mounts.global}).unknown(name)
 	}
-	s := &scanner{line: found.spec.text, escape: f.Escape}
-	refs, err := s.mountFlag()
-	if err != nil {
+	in := &Instruction{file: f, Line: "--mount=" + found.spec.text}
+	if err := in.scanMount(readFlag(in.Line, 0, f.Escape)); err != nil {
 		return "", err
 	}
-	spec := found.spec.text
-	for _, ref := range slices.Backward(refs) {
+	spec := in.Line
+	for _, ref := range slices.Backward(in.References) {
 		if im, _ := f.imports(ref.Target); im != nil || IsFile(ref.Target) || ref.Call {
 			return "", fmt.Errorf("MOUNT %s takes from %s, and only stages of its own file can be lent: name one there that is built FROM it", name, ref.Text)
 		}
@@ -143,28 +151,49 @@ func (f *File) ImportedMount(alias, name string) (string, error) {
 			spec = spec[:ref.TargetSpan.Start] + alias + "." + spec[ref.TargetSpan.Start:]
 		}
 	}
-	return spec, nil
+	return strings.TrimPrefix(spec, "--mount="), nil
 }
 
 // define reads a MOUNT, which stands in line.
 func (m *mounts) define(f *File, line logicalLine) error {
-	_, end := firstWord(line.text)
-	start, nameEnd := firstWord(line.text[end:])
-	start, nameEnd = start+end, nameEnd+end
-	name := line.text[start:nameEnd]
 	at := func(from, to int, format string, args ...any) error {
 		return f.errorAt(line.offset(from, false), line.offset(to, true), format, args...)
 	}
-	if strings.HasPrefix(name, "--if") {
-		return at(start, nameEnd, "MOUNT takes no --if: put it on the instruction that uses the mount")
+	r := readLine(line.text, 0, f.Escape)
+	if len(r.flags) > 0 {
+		flag := r.flags[0]
+		if flag.Name == "--if" {
+			return at(flag.Span.Start, flag.Span.End, "MOUNT takes no --if: put it on the instruction that uses the mount")
+		}
+		return at(flag.Span.Start, flag.Span.End, "MOUNT takes no flags: write MOUNT gocache type=cache,target=/root/.cache")
 	}
-	if name == "" || strings.ContainsAny(name, "=,") {
+	start := r.args.Start
+	nameEnd := start
+	for nameEnd < r.args.End && !isSpace(line.text[nameEnd]) {
+		nameEnd++
+	}
+	name := line.text[start:nameEnd]
+	if name == "" || strings.ContainsAny(name, "=,\"'") {
 		return at(0, max(nameEnd, 1), "MOUNT needs a name and a mount: write MOUNT gocache type=cache,target=/root/.cache")
 	}
-	specStart := len(line.text) - len(strings.TrimLeftFunc(line.text[nameEnd:], unicode.IsSpace))
-	spec := fields(line.slice(specStart, len(strings.TrimRightFunc(line.text, unicode.IsSpace))))
+	rest := trim(line.text, Span{nameEnd, r.args.End})
+	specStart := rest.Start
+	spec := fields(line.slice(rest.Start, rest.End))
 	if spec.text == "" {
 		return at(start, nameEnd, "MOUNT %s has no mount: write MOUNT %s type=cache,target=/root/.cache", name, name)
+	}
+	if flag := readFlag("--mount="+spec.text, 0, f.Escape); flag.Span.End < len("--mount=")+len(spec.text) {
+		end := flag.Span.End - len("--mount=")
+		more := spec.slice(end, len(spec.text))
+		from := more.offset(len(more.text)-len(strings.TrimLeft(more.text, " \t")), false)
+		what := "write them into the mount, with commas"
+		switch word := strings.TrimSpace(more.text); {
+		case strings.HasPrefix(word, "#"):
+			what = "a remark stands in a line of its own"
+		case strings.HasPrefix(word, "--if"):
+			what = "MOUNT takes no --if, put it on the instruction that uses the mount"
+		}
+		return f.errorAt(from, spec.offset(len(spec.text), true), "MOUNT %s ends with its mount, and more words follow: %s", name, what)
 	}
 	scope := m.global
 	if m.inStage {
@@ -206,6 +235,7 @@ func (f *File) tryMount(spec logicalLine) error {
 	in.logical.append(spec)
 	in.logical.add(" :", 0)
 	in.Line = in.logical.text
+	in.read()
 	err := in.scan()
 	if err == nil {
 		err = (&File{Escape: f.Escape, index: f.index}).reparse([]*Instruction{in})
@@ -230,60 +260,58 @@ func (f *File) tryMount(spec logicalLine) error {
 // expand writes out the mounts of a RUN: those that it names, and those of its
 // stage.
 func (m *mounts) expand(in *Instruction) error {
-	s := &scanner{line: in.logical.text, escape: in.file.Escape}
-	word, every := s.word(), m.every
-	if strings.EqualFold(word, command.Onbuild) {
-		for s.skipSpaces(); strings.HasPrefix(s.line[s.pos:], "--"); s.skipSpaces() {
-			s.skipFlag()
-		}
-		word, every = s.word(), nil // a trigger is a step of another stage
+	text := in.logical.text
+	r, every := readLine(text, 0, in.file.Escape), m.every
+	if strings.EqualFold(text[r.keyword.Start:r.keyword.End], command.Onbuild) {
+		r, every = readLine(text, r.args.Start, in.file.Escape), nil // a trigger is a step of another stage
 	}
-	if !strings.EqualFold(word, command.Run) {
+	if !strings.EqualFold(text[r.keyword.Start:r.keyword.End], command.Run) {
 		return nil
 	}
-	s.skipSpaces()
-	var out logicalLine
-	out.append(in.logical.slice(0, s.pos))
+	from := r.args.Start
+	if len(r.flags) > 0 {
+		from = r.flags[0].Span.Start
+	}
+	out := in.logical.slice(0, from)
 	for _, every := range every {
 		out.append(every.flag())
 		in.Mounts = append(in.Mounts, "")
 	}
-	from := s.pos
-	for strings.HasPrefix(s.line[s.pos:], "--") {
-		start := s.pos
-		s.skipFlag()
-		value, isMount := strings.CutPrefix(s.line[start:s.pos], "--mount=")
-		if !isMount {
-			s.skipSpaces()
+	for _, f := range r.flags {
+		if f.Name != "--mount" || !f.HasValue {
 			continue
 		}
-		if value == "" || strings.Contains(value, "=") {
-			in.Mounts = append(in.Mounts, s.line[start:s.pos])
-			s.skipSpaces()
+		first, _, more := strings.Cut(f.Value, ",")
+		_, named := m.named(first)
+		if f.Value == "" || strings.Contains(f.Value, "=") && !(named && more) {
+			in.Mounts = append(in.Mounts, text[f.Span.Start:f.Span.End])
 			continue
 		}
-		list, err := m.find(in, in.logical.slice(start+len("--mount="), s.pos))
+		list, err := m.find(in, in.logical.slice(f.Raw.Start, f.Raw.End))
 		if err != nil {
 			return err
 		}
-		out.append(in.logical.slice(from, start))
+		out.append(in.logical.slice(from, f.Span.Start))
 		for i, named := range list {
-			out.append(named.flag())
+			flag := named.flag()
+			if i == len(list)-1 {
+				flag = flag.slice(0, len(flag.text)-1) // the space stands there
+			}
+			out.append(flag)
 			in.Mounts = append(in.Mounts, "")
 			if i == 0 {
-				in.Mounts[len(in.Mounts)-1] = "--mount=" + value
+				in.Mounts[len(in.Mounts)-1] = text[f.Span.Start:f.Span.End]
 			}
 		}
 		in.flagged = true
-		s.skipSpaces()
-		from = s.pos
+		from = f.Span.End
 	}
 	if !in.flagged && len(every) == 0 {
 		in.Mounts = nil
 		return nil
 	}
 	in.flagged = true
-	out.append(in.logical.slice(from, len(in.logical.text)))
+	out.append(in.logical.slice(from, len(text)))
 	in.logical = out
 	return nil
 }

@@ -10,10 +10,10 @@ import (
 // variable, by looking line by line for what each needs. It costs a fraction of
 // Parse: a plain Dockerfile is upstream's to parse.
 func Plain(data []byte) bool {
-	if bytes.Contains(data, []byte(extensionPrefix)) {
-		return false // a comment
+	if bytes.Contains(data, []byte(extensionPrefix)) || bytes.Contains(data, []byte("# +")) || bytes.Contains(data, []byte("#\t+")) {
+		return false // a comment, or nearly one
 	}
-	for _, name := range MachineArgs {
+	for _, name := range machineArgs {
 		if bytes.Contains(data, []byte(name)) {
 			return false
 		}
@@ -22,7 +22,7 @@ func Plain(data []byte) bool {
 	for line := range bytes.Lines(data) {
 		line = bytes.TrimFunc(line, unicode.IsSpace)
 		switch {
-		case hidesSource(line), cutsWord(line), hidesCondition(line):
+		case hidesSource(line), cutsWord(line), hidesCondition(line), hasMisplaced(line):
 			return false
 		case hasWord(line, "MOUNT"), hasWord(line, "IMPORT"):
 			return false
@@ -44,7 +44,7 @@ func Plain(data []byte) bool {
 }
 
 // hiding are the bytes of calls and variables, and those that may hide them.
-const hiding = "($\"'\\`"
+const hiding = "({$\"'\\`"
 
 // hidesSource reports whether a from= in line, of a flag or of the field of a
 // mount, may have more than a name behind it.
@@ -68,6 +68,9 @@ func hidesSource(line []byte) bool {
 		if len(value) == 0 || bytes.ContainsAny(value, hiding+"#") || value[0] == '.' || value[0] == '/' {
 			return true
 		}
+		if behind := bytes.TrimLeft(rest[len(value):], " \t"); len(behind) > 0 && behind[0] == '(' {
+			return true // a call with a space in it
+		}
 	}
 }
 
@@ -82,6 +85,14 @@ func hidesCondition(line []byte) bool {
 	}
 	line = line[:len(line)-1]
 	return bytes.HasSuffix(line, []byte("-")) || bytes.HasSuffix(line, []byte("-i"))
+}
+
+// misplaced are flags of ours that stand on few instructions only.
+var misplaced = [][]byte{[]byte("--after"), []byte("--else"), []byte("--required"), []byte("--oneof"), []byte("--global")}
+
+// hasMisplaced reports whether line may hold such a flag.
+func hasMisplaced(line []byte) bool {
+	return slices.ContainsFunc(misplaced, func(flag []byte) bool { return bytes.Contains(line, flag) })
 }
 
 // namesMount reports whether the value of a --mount may be a name: a mount has an

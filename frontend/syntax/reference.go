@@ -9,7 +9,7 @@ import (
 )
 
 // Reference names what a stage is built from or copies from: a stage, an image
-// or a context, or a call of a stage. LANGUAGE.md, section 3:
+// or a context, or a call of a stage (docs/reference/stage-functions.md):
 //
 //	reference = target [ "(" binding { "," binding } ")" ]
 //	binding   = NAME "=" value  |  NAME "=[" value { "," value } "]"
@@ -111,259 +111,28 @@ func ParseReference(text string, escape rune) (*Reference, error) {
 // DefaultEscape is the escape token of a file that names none.
 const DefaultEscape = parser.DefaultEscapeToken
 
-// scanner reads references out of a logical line.
-type scanner struct {
-	line   string
-	pos    int
-	escape rune
-}
-
-func isSpace(c byte) bool {
-	return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r' || c == '\n'
-}
-
-func isNameByte(c byte) bool {
-	return c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-}
-
-func isName(s string) bool {
-	for i := range len(s) {
-		if !isNameByte(s[i]) || i == 0 && '0' <= s[i] && s[i] <= '9' {
-			return false
-		}
-	}
-	return s != ""
-}
-
-func (s *scanner) peek() byte {
-	if s.pos < len(s.line) {
-		return s.line[s.pos]
-	}
-	return 0
-}
-
-func (s *scanner) skipSpace() {
-	for s.pos < len(s.line) && isSpace(s.line[s.pos]) {
-		s.pos++
-	}
-}
-
-// reference reads a reference that ends where stop says, outside its
-// parentheses.
-func (s *scanner) reference(stop func(byte) bool) (*Reference, error) {
-	start := s.pos
-	for s.pos < len(s.line) && s.line[s.pos] != '(' && !stop(s.line[s.pos]) {
-		if strings.HasPrefix(s.line[s.pos:], "${") {
-			if end := s.closing('{', '}', s.pos+1); end > 0 {
-				s.pos = end
-				continue
-			}
-		}
-		s.pos++
-	}
-	ref := &Reference{Target: s.line[start:s.pos], TargetSpan: Span{start, s.pos}}
-	if s.peek() == '(' && s.pos < len(s.line) {
-		if ref.Target == "" {
-			return nil, errorAt(s.pos, s.pos+1, "a call needs the name of a stage before the parenthesis")
-		}
-		ref.Call = true
-		if err := s.bindings(ref); err != nil {
-			return nil, err
-		}
-		if s.pos < len(s.line) && !stop(s.line[s.pos]) {
-			end := s.pos
-			for end < len(s.line) && !stop(s.line[end]) {
-				end++
-			}
-			return nil, errorAt(s.pos, end, "unexpected %q after the call of %s", s.line[s.pos:end], ref.Target)
-		}
-	}
-	ref.Span = Span{start, s.pos}
-	ref.Text = s.line[start:s.pos]
-	return ref, nil
-}
-
-// closing returns the offset behind the bracket that closes the one at from;
-// 0 when there is none.
-func (s *scanner) closing(open, closed byte, from int) int {
-	depth := 0
-	for i := from; i < len(s.line); i++ {
-		switch s.line[i] {
-		case open:
-			depth++
-		case closed:
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		}
-	}
-	return 0
-}
-
-func (s *scanner) bindings(ref *Reference) error {
-	opened := s.pos
-	s.pos++
-	missing := func() error {
-		return errorAt(opened, s.pos, "the call of %s has no closing parenthesis", ref.Target)
-	}
-	for first := true; ; first = false {
-		s.skipSpace()
-		switch {
-		case s.pos >= len(s.line):
-			return missing()
-		case s.peek() == ')' && first:
-			s.pos++
-			return nil
-		}
-		b, err := s.binding(ref.Target)
-		if err != nil {
-			return err
-		}
-		for _, other := range ref.Bindings {
-			if other.Name == b.Name {
-				return errorAt(b.NameSpan.Start, b.NameSpan.End, "%s is bound twice in the call of %s", b.Name, ref.Target)
-			}
-		}
-		ref.Bindings = append(ref.Bindings, b)
-		s.skipSpace()
-		switch {
-		case s.pos >= len(s.line):
-			return missing()
-		case s.peek() == ')':
-			s.pos++
-			return nil
-		case s.peek() != ',' && strings.IndexByte(s.line[s.pos:], ')') < 0:
-			s.pos = b.Span.End
-			return missing()
-		case s.peek() != ',':
-			return errorAt(s.pos, s.pos+1, "expected a comma or a closing parenthesis after %s, found %q: quote a value that holds spaces or brackets",
-				s.line[b.Span.Start:b.Span.End], s.peek())
-		}
-		s.pos++
-	}
-}
-
-func (s *scanner) binding(target string) (Binding, error) {
-	start := s.pos
-	for s.pos < len(s.line) && isNameByte(s.line[s.pos]) {
-		s.pos++
-	}
-	b := Binding{Name: s.line[start:s.pos], NameSpan: Span{start, s.pos}}
-	if !isName(b.Name) {
-		end := s.pos
-		for end < len(s.line) && !strings.ContainsRune(",)= \t", rune(s.line[end])) {
-			end++
-		}
-		return b, errorAt(start, max(end, min(start+1, len(s.line))), "expected NAME=value in the call of %s, found %q", target, s.line[start:end])
-	}
-	s.skipSpace()
-	if s.peek() != '=' {
-		return b, errorAt(b.NameSpan.Start, b.NameSpan.End, "%s has no value in the call of %s: write %s=value", b.Name, target, b.Name)
-	}
-	s.pos++
-	s.skipSpace()
-	var err error
-	if b.Set = s.peek() == '['; b.Set {
-		err = s.set(&b)
-	} else {
-		var v Value
-		v, err = s.value(",)")
-		b.Values = []Value{v}
-	}
-	b.Span = Span{start, s.pos}
-	return b, err
-}
-
-func (s *scanner) set(b *Binding) error {
-	opened := s.pos
-	s.pos++
-	for {
-		s.skipSpace()
-		if s.peek() == ']' && len(b.Values) == 0 {
-			return errorAt(opened, s.pos+1, "the set of %s is empty: write at least one value", b.Name)
-		}
-		v, err := s.value(",]")
-		if err != nil {
-			return err
-		}
-		if v.Raw == "" && s.pos < len(s.line) {
-			return errorAt(s.pos, s.pos+1, "the set of %s has an empty value: write \"\" if you mean it", b.Name)
-		}
-		b.Values = append(b.Values, v)
-		s.skipSpace()
-		switch s.peek() {
-		case ']':
-			s.pos++
-			return nil
-		case ',':
-			s.pos++
-		default:
-			if s.pos >= len(s.line) {
-				return errorAt(opened, len(s.line), "the set of %s has no closing bracket", b.Name)
-			}
-			return errorAt(s.pos, s.pos+1, "expected a comma or a closing bracket in the set of %s, found %q: quote a value that holds spaces or brackets", b.Name, s.peek())
+// move makes the places of a reference those of the line in which its text
+// stands.
+func (r *Reference) move(to func(Span) Span) {
+	r.Span, r.TargetSpan = to(r.Span), to(r.TargetSpan)
+	for i := range r.Bindings {
+		b := &r.Bindings[i]
+		b.Span, b.NameSpan = to(b.Span), to(b.NameSpan)
+		for j := range b.Values {
+			b.Values[j].Span = to(b.Values[j].Span)
 		}
 	}
 }
 
-// value reads up to one of the end bytes, outside quotes, parentheses and
-// ${…}.
-func (s *scanner) value(end string) (Value, error) {
-	start := s.pos
-	for s.pos < len(s.line) {
-		c := s.line[s.pos]
-		switch {
-		case strings.IndexByte(end, c) >= 0 || isSpace(c):
-			return Value{s.line[start:s.pos], Span{start, s.pos}}, nil
-		case c == '"' || c == '\'':
-			if err := s.quoted(c); err != nil {
-				return Value{}, err
-			}
-		case rune(c) == s.escape && s.pos+1 < len(s.line):
-			s.pos += 2
-		case c == '(':
-			next := s.closing('(', ')', s.pos)
-			if next == 0 {
-				return Value{}, errorAt(s.pos, len(s.line), "the value has no closing parenthesis: quote it if none is meant")
-			}
-			s.pos = next
-		case strings.HasPrefix(s.line[s.pos:], "${"):
-			next := s.closing('{', '}', s.pos+1)
-			if next == 0 {
-				return Value{}, errorAt(s.pos, len(s.line), "the variable has no closing brace")
-			}
-			s.pos = next
-		default:
-			s.pos++
-		}
+// moved does so for an error.
+func moved(err error, to func(Span) Span) error {
+	span, mistake, ok := SpanOf(err)
+	if !ok {
+		return err
 	}
-	return Value{s.line[start:s.pos], Span{start, s.pos}}, nil
-}
-
-func (s *scanner) quoted(quote byte) error {
-	start := s.pos
-	for s.pos++; s.pos < len(s.line); s.pos++ {
-		switch {
-		case s.line[s.pos] == quote:
-			s.pos++
-			return nil
-		case rune(s.line[s.pos]) == s.escape && quote == '"':
-			s.pos++
-		}
-	}
-	s.pos = len(s.line)
-	return errorAt(start, len(s.line), "the value has no closing %c", quote)
+	return &spanError{to(span), mistake}
 }
 
 // Within moves all that the reference says of its place to span: it came out of
 // a variable that stands there.
-func (r *Reference) Within(span Span) {
-	r.Span, r.TargetSpan = span, span
-	for i := range r.Bindings {
-		b := &r.Bindings[i]
-		b.Span, b.NameSpan = span, span
-		for j := range b.Values {
-			b.Values[j].Span = span
-		}
-	}
-}
+func (r *Reference) Within(span Span) { r.move(func(Span) Span { return span }) }

@@ -66,7 +66,7 @@ func (g *generator) add() {
 	g.line("ADD %s", g.pick(
 		"https://example.com/file.txt /file.txt",
 		"--checksum=sha256:"+digits+" https://example.com/a.tgz /",
-		"https://github.com/moby/buildkit.git#v0.33.1 /src",
+		"https://github.com/moby/buildkit.git#v1.2.3 /src",
 		"--keep-git-dir=true https://github.com/moby/buildkit.git /src",
 		"archive.tar.gz /",
 		"--unpack=false archive.tar.gz /",

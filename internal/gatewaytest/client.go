@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
@@ -36,8 +37,11 @@ type Build struct {
 	Opts map[string]string
 	// Inputs are the frontend inputs.
 	Inputs map[string]llb.State
-	// Missing are images, by familiar reference, that the registry lacks.
+	// Missing are images, by reference, that the registry lacks.
 	Missing []string
+	// Images are images, by reference, that have some platforms only: for each
+	// of them the ENVs that the image has there beside those of all images.
+	Images map[string]map[string][]string
 	// Old stands for an engine that lacks the newer ops of LLB.
 	Old bool
 }
@@ -62,19 +66,28 @@ type Client struct {
 	mu sync.Mutex
 	// Solved are the solve requests, in the order of arrival.
 	Solved []client.SolveRequest
-	// Warnings are the warnings with their options, as text.
-	Warnings []string
+	// Warnings are the warnings, in the order of arrival.
+	Warnings []Warning
 	// Calls counts the round trips by kind: "Solve", "ReadFile",
 	// "StatFile", "ReadDir", "Evaluate", "Inputs", "Warn", "NewContainer",
 	// and "ResolveImageConfig REF PLATFORM" and "ResolveSourceMetadata ID"
 	// for the look-ups.
 	Calls map[string]int
+	// Shown are the names that look-ups have in the progress.
+	Shown []string
 	// Fail, when set, is called first in each round trip with its kind; an
 	// error of it is the answer.
 	Fail func(call string) error
 }
 
 var _ client.Client = (*Client)(nil)
+
+// Warning is a warning as a client gets it.
+type Warning struct {
+	Vertex  digest.Digest
+	Message string
+	client.WarnOpts
+}
 
 // New returns a client for a run of b.
 func New(b Build) *Client {
@@ -103,14 +116,20 @@ func (c *Client) BuildOpts() client.BuildOpts {
 			ID:        "worker",
 			Platforms: []ocispecs.Platform{{OS: "linux", Architecture: "amd64"}},
 		}},
-		Caps:    gwpb.Caps.CapSet(gwpb.Caps.All()),
+		Caps:    gwpb.Caps.CapSet(gatewayCaps()),
 		LLBCaps: pb.Caps.CapSet(c.llbCaps()),
 	}
 }
 
+// The lists are long to make, and tests make many clients.
+var (
+	gatewayCaps = sync.OnceValue(gwpb.Caps.All)
+	allLLBCaps  = sync.OnceValue(pb.Caps.All)
+)
+
 // llbCaps returns what ops the engine knows.
 func (c *Client) llbCaps() []*apicapspb.APICap {
-	return slices.DeleteFunc(pb.Caps.All(), func(known *apicapspb.APICap) bool {
+	return slices.DeleteFunc(slices.Clone(allLLBCaps()), func(known *apicapspb.APICap) bool {
 		return c.build.Old && slices.Contains([]string{string(pb.CapPassthroughOp), string(pb.CapMergeOp), string(pb.CapDiffOp)}, known.ID)
 	})
 }
@@ -150,16 +169,27 @@ func sourceOf(def *pb.Definition) string {
 // depends on its name and platform alone.
 func (c *Client) ResolveImageConfig(_ context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
 	platform := platforms.DefaultSpec()
-	if opt.ImageOpt != nil && opt.ImageOpt.Platform != nil {
+	switch {
+	case opt.ImageOpt != nil && opt.ImageOpt.Platform != nil:
 		platform = *opt.ImageOpt.Platform
+	case opt.OCILayoutOpt != nil && opt.OCILayoutOpt.Platform != nil:
+		platform = *opt.OCILayoutOpt.Platform
 	}
+	c.mu.Lock()
+	c.Shown = append(c.Shown, opt.LogName)
+	c.mu.Unlock()
 	if err := c.count("ResolveImageConfig " + ref + " " + platforms.FormatAll(platform)); err != nil {
 		return "", "", nil, err
 	}
 	if slices.Contains(c.build.Missing, ref) {
 		return "", "", nil, fmt.Errorf("%s: not found", ref)
 	}
-	dt, err := imageConfig(ref, platform)
+	has, ok := c.build.Images[ref]
+	env, hasPlatform := has[platforms.FormatAll(platform)]
+	if ok && !hasPlatform { // in the words of containerd
+		return "", "", nil, fmt.Errorf("failed to resolve source metadata for %s: no match for platform in manifest: %w", ref, cerrdefs.ErrNotFound)
+	}
+	dt, err := imageConfig(ref, platform, env)
 	if err != nil {
 		return "", "", nil, err
 	}
@@ -169,12 +199,12 @@ func (c *Client) ResolveImageConfig(_ context.Context, ref string, opt sourceres
 // imageConfig has an environment and labels in every image, and by the hash of
 // the name some of what makes a converter take another path: an ONBUILD
 // trigger, a user, a working directory, Windows paths.
-func imageConfig(ref string, platform ocispecs.Platform) ([]byte, error) {
+func imageConfig(ref string, platform ocispecs.Platform, env []string) ([]byte, error) {
 	h := fnv.New32a()
 	h.Write([]byte(ref))
 	kind := h.Sum32()
 	config := map[string]any{
-		"Env":    []string{"PATH=/usr/local/bin:/usr/bin:/bin", "BASE=" + ref},
+		"Env":    append([]string{"PATH=/usr/local/bin:/usr/bin:/bin", "BASE=" + ref}, env...),
 		"Labels": map[string]string{"base": ref},
 		"Cmd":    []string{"/bin/sh"},
 	}
@@ -222,12 +252,8 @@ func (c *Client) NewContainer(context.Context, client.NewContainerRequest) (clie
 
 // Warn records the warning.
 func (c *Client) Warn(_ context.Context, dgst digest.Digest, msg string, opts client.WarnOpts) error {
-	dt, err := json.Marshal(opts)
-	if err != nil {
-		return err
-	}
 	c.mu.Lock()
-	c.Warnings = append(c.Warnings, fmt.Sprintf("%s %s %s", dgst, msg, dt))
+	c.Warnings = append(c.Warnings, Warning{dgst, msg, opts})
 	c.mu.Unlock()
 	return c.count("Warn")
 }

@@ -41,7 +41,15 @@ type Record struct {
 func Run(ctx context.Context, b Build, build client.BuildFunc) (Record, error) {
 	c := New(b)
 	res, err := build(ctx, c)
-	rec := Record{Calls: c.Calls, Warnings: slices.Sorted(slices.Values(c.Warnings))}
+	rec := Record{Calls: c.Calls}
+	for _, w := range c.Warnings {
+		dt, err := json.Marshal(w.WarnOpts)
+		if err != nil {
+			return Record{}, err
+		}
+		rec.Warnings = append(rec.Warnings, fmt.Sprintf("%s %s %s", w.Vertex, w.Message, dt))
+	}
+	slices.Sort(rec.Warnings)
 	for _, req := range c.Solved {
 		text, err := describeRequest(req)
 		if err != nil {

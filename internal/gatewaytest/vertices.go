@@ -74,7 +74,7 @@ func linesOf(def *pb.Definition, dgst string) string {
 func details(op *pb.Op) []string {
 	var out []string
 	if source := op.GetSource(); source != nil {
-		if strings.HasPrefix(source.Identifier, "docker-image://") && op.Platform != nil {
+		if image := strings.HasPrefix(source.Identifier, "docker-image://") || strings.HasPrefix(source.Identifier, "oci-layout://"); image && op.Platform != nil {
 			out = append(out, strings.Join(slices.DeleteFunc([]string{op.Platform.OS, op.Platform.Architecture, op.Platform.Variant}, func(s string) bool { return s == "" }), "/"))
 		}
 		if paths, ok := source.Attrs[pb.AttrFollowPaths]; ok && strings.HasPrefix(source.Identifier, "local://") {

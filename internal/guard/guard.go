@@ -19,14 +19,13 @@ import (
 // Recover turns a panic of the deferring function into an error.
 func Recover(err *error) {
 	if v := recover(); v != nil {
-		*err = Error(v)
+		*err = panicError(v)
 	}
 }
 
-// Error returns what a deferring function has recovered as an error, which says what
-// panicked and where. The whole stack travels with the error: docker build --debug
-// prints it.
-func Error(v any) error {
+// panicError says what panicked and where. The whole stack travels with the
+// error: docker build --debug prints it.
+func panicError(v any) error {
 	return stack.Enable(errors.Errorf("internal error: %v, at %s; "+
 		"this is a bug in stagecraft %s, please report it with the Dockerfile at https://github.com/stagecraft-build/stagecraft/issues",
 		v, panicSite(), version.Get().Version))

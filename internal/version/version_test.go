@@ -1,6 +1,9 @@
 package version
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"testing"
 )
@@ -31,5 +34,30 @@ func TestString(t *testing.T) {
 		if got := info.String(); got != want {
 			t.Errorf("got %q, not %q", got, want)
 		}
+	}
+}
+
+// TestOneReleaseOfBuildKit guards that the program, the development engine and the
+// README are of one release: make upgrade moves all three.
+func TestOneReleaseOfBuildKit(t *testing.T) {
+	t.Parallel()
+	releases := map[string]string{}
+	for file, pattern := range map[string]string{
+		"go.mod":            `github\.com/moby/buildkit (v\S+)`,
+		"hack/tools/go.mod": `github\.com/moby/buildkit (v\S+)`,
+		"README.md":         `BuildKit (v\d+\.\d+\.\d+)`,
+	} {
+		text, err := os.ReadFile(filepath.Join("../..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		match := regexp.MustCompile(pattern).FindSubmatch(text)
+		if match == nil {
+			t.Fatalf("%s names no release", file)
+		}
+		releases[file] = string(match[1])
+	}
+	if want := releases["go.mod"]; releases["hack/tools/go.mod"] != want || releases["README.md"] != want {
+		t.Errorf("the releases differ: %v", releases)
 	}
 }

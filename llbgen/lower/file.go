@@ -86,9 +86,9 @@ func (l *lowerer) note(in *syntax.Instruction, span text.Span) {
 
 // global writes the global ARGs.
 func (l *lowerer) global() error {
-	for _, name := range syntax.MachineArgs {
+	for _, name := range l.unit.file().MachineArgs() {
 		// upstream does not know them
-		if v, ok := l.unit.Root.Env.Global(name); ok && l.unit.file().Mentions(name) {
+		if v, ok := l.unit.Root.Env.Global(name); ok {
 			word, err := text.Arg(name, v)
 			if err != nil {
 				return err

@@ -5,6 +5,8 @@ package e2e
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"testing"
 
 	"github.com/moby/buildkit/session"
@@ -30,4 +32,18 @@ func serve(tb testing.TB, dir string) string {
 	server := httptest.NewServer(mux)
 	tb.Cleanup(server.Close)
 	return server.URL
+}
+
+// buildKitRelease returns the release of BuildKit that go.mod names.
+func buildKitRelease(tb testing.TB) string {
+	tb.Helper()
+	text, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	match := regexp.MustCompile(`github\.com/moby/buildkit (v\S+)`).FindSubmatch(text)
+	if match == nil {
+		tb.Fatal("go.mod names no BuildKit")
+	}
+	return string(match[1])
 }

@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
-
-	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
 // shape is what upstream's parser makes of an instruction.
@@ -132,38 +129,4 @@ func (w *written) error(difference string) error {
 		return err
 	}
 	return w.in.Locate(err)
-}
-
-// plainFlags returns the flags, as upstream has to read them from the plain form of
-// the line, with each reference replaced by its name. It knows no quotes: false
-// when it does not find a reference.
-func plainFlags(in *syntax.Instruction, name func(*syntax.Reference) string) ([]string, bool) {
-	s := shapeOf(in.Node)
-	flags := slices.Clone(s.inner().flags)
-	at := 0
-	for _, ref := range in.References {
-		if ref.After || ref.Base {
-			continue
-		}
-		found := false
-		for ; at < len(flags) && !found; at++ {
-			start := strings.Index(strings.ToLower(flags[at]), "from=")
-			if start < 0 {
-				continue
-			}
-			start += len("from=")
-			rest := flags[at][start:]
-			for _, plain := range []string{ref.Target, "scratch"} {
-				if behind, ok := strings.CutPrefix(rest, plain); ok && (behind == "" || behind[0] == ',') {
-					flags[at] = flags[at][:start] + name(ref) + behind
-					found = true
-					break
-				}
-			}
-		}
-		if !found {
-			return nil, false
-		}
-	}
-	return flags, true
 }

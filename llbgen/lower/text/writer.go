@@ -90,14 +90,12 @@ func (w *Writer) Edit(in *syntax.Instruction, names map[*syntax.Reference]Word, 
 	}
 	want := shapeOf(in.Node)
 	inner := want.inner()
-	if flags, ok := plainFlags(in, func(ref *syntax.Reference) string {
+	inner.flags = in.PlainFlags(func(ref *syntax.Reference) string {
 		if name, ok := names[ref]; ok {
 			return name.text
 		}
-		return ref.Target
-	}); ok {
-		inner.flags = flags
-	}
+		return ref.Text
+	})
 	if arguments != nil {
 		edits = append(edits, syntax.Edit{Span: syntax.Span{Start: in.Arguments, End: len(in.Line)}, Text: arguments.text})
 		inner.words, inner.json = arguments.words, arguments.json

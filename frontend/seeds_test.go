@@ -1,0 +1,33 @@
+package frontend_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+)
+
+var seeds = flag.Uint64("seeds", 0, "how many made-up builds each property gets; 0 for as many as fit a run of all tests")
+
+// overSeeds checks a property of n made-up builds, or as many as -seeds says, on all
+// processors. salt tells the properties apart. The first that fails ends it, with
+// its seed.
+func overSeeds(t *testing.T, n, salt uint64, check func(t *testing.T, r *rand.Rand)) {
+	t.Helper()
+	if *seeds > 0 {
+		n = *seeds
+	}
+	shards := uint64(runtime.GOMAXPROCS(0))
+	for shard := range shards {
+		t.Run(fmt.Sprint(shard), func(t *testing.T) {
+			t.Parallel()
+			for seed := shard; seed < n; seed += shards {
+				check(t, rand.New(rand.NewPCG(seed, salt)))
+				if t.Failed() {
+					t.Fatalf("seed %d", seed)
+				}
+			}
+		})
+	}
+}

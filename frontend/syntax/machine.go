@@ -1,0 +1,76 @@
+package syntax
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/command"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/stagecraft-build/stagecraft/frontend/condition"
+)
+
+// machineArgs are the platform ARGs that Dockerfile lacks.
+var machineArgs = [...]string{"TARGETMACHINE", "TARGETTRIPLE", "BUILDMACHINE", "BUILDTRIPLE"}
+
+// MachineArgs returns the platform ARGs beyond Dockerfile's that the file takes
+// from us: it declares or uses them, and has no ARG or ENV of such a name with a
+// value of its own.
+func (f *File) MachineArgs() []string { return f.machineArgs }
+
+// TakesMachineArg reports whether the name is that of such an ARG.
+func (f *File) TakesMachineArg(name string) bool { return slices.Contains(f.machineArgs, name) }
+
+func (f *File) findMachineArgs() {
+	for _, name := range machineArgs {
+		if strings.Contains(f.text, name) && f.takes(name) {
+			f.machineArgs = append(f.machineArgs, name)
+		}
+	}
+}
+
+func (f *File) takes(name string) bool {
+	used := false
+	for in := range f.All() {
+		if trigger := in.OnBuild && (in.Keyword == command.Arg || in.Keyword == command.Env); trigger {
+			for _, word := range in.Words() {
+				if declared, _, own := strings.Cut(word, "="); declared == name {
+					if own || in.Keyword == command.Env {
+						return false
+					}
+					used = true
+				}
+			}
+		}
+		switch cmd := in.Command.(type) {
+		case *instructions.ArgCommand:
+			for _, arg := range cmd.Args {
+				if arg.Key == name && arg.Value != nil {
+					return false
+				}
+				used = used || arg.Key == name
+			}
+		case *instructions.EnvCommand:
+			for _, kv := range cmd.Env {
+				if kv.Key == name {
+					return false
+				}
+			}
+		}
+		used = used || in.static(name)
+	}
+	return used
+}
+
+// static reports whether the instruction uses a variable where no stage has to
+// declare it: in a name, in the global part, and in a condition.
+func (in *Instruction) static(name string) bool {
+	if in.If != nil && slices.ContainsFunc(in.If.Names, func(n condition.Name) bool { return n.Name == name }) {
+		return true
+	}
+	global := in.Keyword == command.From || in.Keyword == importInstruction || in.global
+	if global && usesVariable(in.Line, name) {
+		return true
+	}
+	return slices.ContainsFunc(in.References, func(ref *Reference) bool { return usesVariable(in.Line[ref.Span.Start:ref.Span.End], name) })
+}
