@@ -197,13 +197,18 @@ func refuseTriggers(at place, base *Instance) error {
 	return nil
 }
 
-// epoch plans the stage that SOURCE_DATE_EPOCH names in env, the sealed sub-build
-// of root; upstream finds it by its name.
-func (p *planner) epoch(root *Instance, env *Environment) error {
-	name, ok := env.Args[epoch]
-	if !ok {
-		name, _ = env.Global(epoch)
+// epoch returns the value of SOURCE_DATE_EPOCH, and whether it has one.
+func (e *Environment) epoch() (string, bool) {
+	if name, ok := e.Args[epoch]; ok {
+		return name, true
 	}
+	return e.Global(epoch)
+}
+
+// epoch plans the stage that SOURCE_DATE_EPOCH names in env, the sub-build of root;
+// upstream finds it by its name.
+func (p *planner) epoch(root *Instance, env *Environment) error {
+	name, _ := env.epoch()
 	p.note(epoch)
 	p.note(env.globals[epoch].deps...)
 	m, err := p.mean(place{kind: kindEpoch, inst: root, reference: &syntax.Reference{}}, env, name)
