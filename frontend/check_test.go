@@ -42,7 +42,7 @@ func TestCheckAnswersEveryMistake(t *testing.T) {
 		want      string
 	}{
 		"an open call":          {text: "FROM alpine AS build\nFROM build(\n", line: 2, want: "parenthesis"},
-		"an unknown flag":       {text: "FROM alpine AS test\nFROM --aftr=test alpine\n", line: 2, want: "(did you mean"},
+		"an unknown flag":       {text: "FROM alpine AS test\nFROM --aftr=test alpine\n", line: 2, want: "dockerfile parse error on line 2: unknown flag: --aftr (did you mean after?)"},
 		"an open quote":         {text: "FROM alpine AS a\nARG X\nFROM a(X='b)\n", line: 3, want: "no closing"},
 		"an unknown stage":      {text: "FROM alpine AS build\nFROM alpine\nCOPY --from=biuld() /x /x\n", line: 3, want: `"biuld" is not a stage`},
 		"an unknown name":       {text: "FROM alpine AS build\nFROM build(X=1)\n", line: 2, want: "X"},
@@ -186,6 +186,18 @@ func TestCheckHasAnInternalErrorToo(t *testing.T) {
 	res, err := frontend.Build(t.Context(), c)
 	if err != nil || !strings.Contains(string(res.Metadata["result.json"]), "internal error: late") {
 		t.Errorf("%v, %v", res, err)
+	}
+}
+
+// TestCheckOfPlainFileAddsHints guards a warning of ours about a plain file: that a
+// comment looks like an extension.
+func TestCheckOfPlainFileAddsHints(t *testing.T) {
+	t.Parallel()
+	const text = "FROM alpine\n#+ IMPROT ./x AS x\nRUN y\n"
+	results, res := checked(t, gatewaytest.Dockerfile(text), frontend.Build)
+	requireInEditor(t, text, &results)
+	if len(results.Warnings) != 1 || results.Warnings[0].Location.Ranges[0].Start.Character != 3 {
+		t.Errorf("got %s", res.Metadata["result.json"])
 	}
 }
 

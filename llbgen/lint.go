@@ -119,7 +119,12 @@ func (g *Generator) Lint(ctx context.Context) (*lint.LintResults, error) {
 	if err == nil && len(g.hints) > 0 {
 		index := results.AddSource(opt.SourceMap)
 		runRules(g.lint, g.hints, func(w *diagnostic.Diagnostic) {
-			results.AddWarning(w.Rule.Name, w.Rule.Description, w.Rule.URL, w.Message, index, w.Place.Ranges)
+			ranges := slices.Clone(w.Place.Ranges)
+			for i := range ranges { // editors count columns from 0
+				ranges[i].Start.Character--
+				ranges[i].End.Character--
+			}
+			results.AddWarning(w.Rule.Name, w.Rule.Description, w.Rule.URL, w.Message, index, ranges)
 		})
 	}
 	return results, err
