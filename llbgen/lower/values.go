@@ -123,14 +123,8 @@ func (u *Unit) findUnfit(fixed map[string]bool, unfit map[*plan.Instance]bool) {
 // values: those that are no calls.
 func sameValues(inst *plan.Instance) iter.Seq[plan.Edge] {
 	return func(yield func(plan.Edge) bool) {
-		through := map[*plan.Instance]bool{}
-		for _, w := range inst.Waits() {
-			if w.From != inst.Stage.From { // a gate's gate
-				through[w.To] = true
-			}
-		}
 		for e := range inst.All() {
-			if e.Call == "" && e.To != nil && !through[e.To] && !yield(e) {
+			if e.Call == "" && e.To != nil && !yield(e) {
 				return
 			}
 		}
