@@ -52,7 +52,8 @@ func (p *planner) callee(at place, m *meaning, c *call, written string, sealed b
 		if inst, err = p.instance(stage, env); err != nil {
 			return at.chain(err, written)
 		}
-		if _, given := env.epoch(); sealed || given { // lowering may make any call a build of its own
+		// lowering may make any call a build of its own
+		if _, given := env.epoch(); sealed || given && p.out.Epochs[inst] == nil {
 			return at.error(at.reference.Span, p.epoch(inst, env))
 		}
 		return nil

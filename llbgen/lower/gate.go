@@ -67,7 +67,7 @@ func (l *lowerer) gateStage() error {
 	seen := map[*plan.Instance]bool{}
 	for _, inst := range l.unit.Instances {
 		for _, w := range inst.Waits() {
-			if seen[w.To] || w.To.Empty() { // the gates of a stage of gates are among all
+			if seen[w.To] || w.To.Empty() { // whose own gates are among those of all
 				continue
 			}
 			seen[w.To] = true
