@@ -5,7 +5,6 @@ package frontend
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerui"
@@ -156,14 +155,11 @@ func solve(ctx context.Context, bc *dockerui.Client, img *llbgen.Image) (ref cli
 	for _, gate := range img.Gates {
 		eg.Go(func() (err error) {
 			defer guard.Recover(&err)
-			ref, err := one(ctx, gate.Definition)
-			if err == nil {
-				err = build(ref)
-			}
+			ref, err := one(ctx, gate)
 			if err != nil {
-				return fmt.Errorf("gate %s: %w", gate.Name, err)
+				return err
 			}
-			return nil
+			return build(ref)
 		})
 	}
 	return ref, eg.Wait()

@@ -111,3 +111,48 @@ func TestGatesKeepTheirNamesInSBOMs(t *testing.T) {
 		t.Errorf("the gate is in %d definitions, not in those of the image and the scanner", found)
 	}
 }
+
+// TestGatesOfGatesOnOldEngines has a stage of gates: these are solved, it has nothing
+// to solve.
+func TestGatesOfGatesOnOldEngines(t *testing.T) {
+	t.Parallel()
+	for _, checks := range []string{"checks", "checks()", "more"} {
+		b := gatewaytest.Dockerfile("FROM alpine AS test\nRUN test\nFROM --after=test scratch AS checks\nFROM checks AS more\nENV A=1\nFROM --after=" + checks + " alpine AS app\nRUN app\n")
+		b.Old = true
+		c := gatewaytest.New(b)
+		if _, err := frontend.Build(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		runs := map[string]int{}
+		for _, req := range c.Solved {
+			text, err := gatewaytest.Vertices(req.Definition)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, run := range regexp.MustCompile(`RUN \w+`).FindAllString(text, -1) {
+				runs[run]++
+			}
+		}
+		if runs["RUN test"] != 1 || runs["RUN app"] != 1 {
+			t.Errorf("--after=%s: solved are %v", checks, runs)
+		}
+	}
+}
+
+// TestGatesOfOldEnginesAreSolvedTogether counts what many gates cost: one definition
+// beside that of the image.
+func TestGatesOfOldEnginesAreSolvedTogether(t *testing.T) {
+	t.Parallel()
+	solves := func(list string) int {
+		b := gatewaytest.Dockerfile("ARG LIST\nFROM alpine AS test\nARG N\nRUN test $N\nFROM --after=test(N=[$LIST]) alpine AS app\nRUN app\n", "build-arg:LIST", list)
+		b.Old = true
+		c := gatewaytest.New(b)
+		if _, err := frontend.Build(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		return len(c.Solved)
+	}
+	if one, many := solves("1"), solves(strings.Repeat("1,2,3,4,5,6,7,8,9,", 10)+"0"); one != many {
+		t.Errorf("one gate takes %d solves, ten take %d", one, many)
+	}
+}

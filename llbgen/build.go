@@ -6,51 +6,32 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
-	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/solver/pb"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
-	"github.com/opencontainers/go-digest"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
-	"github.com/stagecraft-build/stagecraft/frontend/source"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/llbgen/lower"
 )
 
-// build converts the units of one plan. A unit that another one is built FROM
-// is converted when upstream's converter asks for its image config.
+// build converts the units of one plan.
 type build struct {
 	opt  dockerfile2llb.ConvertOpt
 	lint map[*diagnostic.Text]linter.Config
 	// sourceMap shows a file in errors; nil for the main one.
 	sourceMap func(*diagnostic.Text) *llb.SourceMap
-	sources   *source.Sources
-	names     *names
-	units     map[string]*pending // by the image that stands for the unit
-	all       []*pending
-	main      *pending // the first one
-	seen      warnings
-	// asked says where a gate is asked for.
-	asked map[*plan.Instance][]diagnostic.Place
-}
-
-// pending is a unit, or a named context for a platform other than that of the
-// unit that uses it, and what became of it.
-type pending struct {
-	*unit
-	context foreignContext // when unit is nil
-	once    sync.Once
-	out     *converted
-	err     error
-}
-
-// converted is a unit as LLB.
-type converted struct {
-	def    *llb.Definition
-	result *dockerfile2llb.Result
+	names     *lower.Names
+	units     []*unit
+	main      *unit // the first one
+	// parts are the units and contexts by the image that stands for each.
+	parts map[string]part
+	seen  warnings
+	calls *callSites
 }
 
 // newBuild lowers all units of p.
@@ -59,40 +40,58 @@ func (g *Generator) newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, warn W
 	if err != nil {
 		return nil, err
 	}
-	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, sources: g.sources, names: newNames(p), units: map[string]*pending{}, asked: map[*plan.Instance][]diagnostic.Place{}}
+	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p)}
 	b.seen.warn = warn
-	for _, u := range units(p, opt.TargetPlatform) {
-		if u.client, err = g.sources.Client(u.root.Env.File().BuildContext); err != nil {
+	units, err := lower.Units(p, opt.TargetPlatform, b.names, g.bake)
+	if err != nil {
+		return nil, err
+	}
+	for _, lowered := range units {
+		u := &unit{Unit: lowered, located: map[*syntax.Instruction][]*pb.Range{}}
+		if u.client, err = g.sources.Client(u.Root.Env.File().BuildContext); err != nil {
 			return nil, err
 		}
-		if u.lowered, err = u.lower(p, b.names, configs, waits(opt.Client), g.bake); err != nil {
+		if u.file, err = u.Lower(lower.Options{Check: lintDirective(unitLint(lowered, configs)), Wait: waits(opt.Client)}); err != nil {
 			return nil, err
 		}
-		unit := &pending{unit: u}
-		b.all = append(b.all, unit)
-		b.units[b.names.image(u.root)] = unit
-		for _, inst := range u.instances {
-			for _, w := range inst.Waits() {
-				b.asked[w.To] = append(b.asked[w.To], w.From.Place(w.Reference.Span))
+		u.adds = u.Has((*syntax.Instruction).AddsFrom)
+		u.skips = u.Has(func(in *syntax.Instruction) bool { return in.IfExists })
+		u.mounts = u.Has(func(in *syntax.Instruction) bool { return in.Mounts != nil })
+		b.units = append(b.units, u)
+		b.parts[b.names.Image(u.Root)] = u
+		for ref, what := range u.file.StandIns {
+			if c, ok := what.(lower.Context); ok && b.parts[ref] == nil {
+				b.parts[ref] = &namedContext{Context: c}
 			}
 		}
-		for token, context := range u.lowered.contexts {
-			b.units[token] = &pending{context: context}
+	}
+	b.main = b.units[0]
+	return b, nil
+}
+
+// unitLint returns the rules for the text of a unit: those of its file, or all
+// where files differ.
+func unitLint(u *lower.Unit, configs map[*diagnostic.Text]linter.Config) linter.Config {
+	file := u.Root.Env.File()
+	own := configs[file.Text]
+	for _, inst := range u.Instances {
+		f := inst.Env.File()
+		if f != file && lintDirective(configs[f.Text]) != lintDirective(own) {
+			own.SkipAll, own.SkipRules = false, nil
 		}
 	}
-	b.main = b.all[0]
-	return b, nil
+	return own
 }
 
 // options returns the converter's options for a unit.
 func (b *build) options(u *unit) dockerfile2llb.ConvertOpt {
 	opt := b.opt
-	opt.BuildArgs = maps.Clone(u.lowered.args) // the converter writes to it
+	opt.BuildArgs = maps.Clone(u.file.Args) // the converter writes to it
 	b.scanInstances(u, opt.BuildArgs)
 	opt.Client = u.client
-	opt.Target = u.lowered.target
-	opt.TargetPlatform = u.platform
-	opt.MetaResolver = standInResolver{b, u.lowered.images, b.opt.MetaResolver}
+	opt.Target = u.file.Target
+	opt.TargetPlatform = u.Platform
+	opt.MetaResolver = standInResolver{b, u, b.opt.MetaResolver}
 	opt.Warn = nil
 	if b.seen.warn != nil {
 		opt.Warn = b.warnFor(u)
@@ -106,13 +105,13 @@ func (b *build) scanInstances(u *unit, args map[string]string) {
 	for _, name := range []string{"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"} {
 		list, ok := args[name]
 		if !ok {
-			list, ok = u.root.Env.Global(name)
+			list, ok = u.Root.Env.Global(name)
 		}
 		if !ok {
 			continue
 		}
-		for _, inst := range u.instances {
-			token, named := b.names.given(inst)
+		for _, inst := range u.Instances {
+			token, named := b.names.Given(inst)
 			if named && inst.Stage.Name != "" && slices.Contains(strings.Split(list, ","), inst.Stage.Name) {
 				list += "," + token
 				args[name] = list
@@ -131,52 +130,50 @@ func (b *build) image(ctx context.Context) (*Image, error) {
 		return nil, err
 	}
 	img := &Image{Definition: out.def, Result: out.result}
+	img.Result.IsIgnoreCache = img.Result.IsIgnoreCache || b.noCache(b.main.Root)
 	img.Result.BaseImage = b.baseOf(b.main)
-	if !waits(b.opt.Client) {
-		if img.Gates, err = b.beside(ctx); err != nil {
+	if img.Gates, err = b.beside(ctx); err != nil {
+		return nil, err
+	}
+	if len(b.parts) > 1 || b.main.patched() {
+		if img.Definition, err = b.link(out.def); err != nil {
 			return nil, err
 		}
 	}
-	if len(b.units) == 1 && !b.main.patched() {
-		img.Result.SBOM.Extras = b.shownKeys(img.Result.SBOM.Extras)
+	if b.opt.Client.SBOM == nil {
 		return img, nil
-	}
-	if img.Definition, err = b.link(out.def); err != nil || b.opt.Client.SBOM == nil {
-		return img, err
 	}
 	return img, b.scans(ctx, img)
 }
 
-// shownKeys gives the stages to scan for an SBOM the names of the file.
-func (b *build) shownKeys(extras map[string]llb.State) map[string]llb.State {
-	out := make(map[string]llb.State, len(extras))
-	for name, st := range extras {
-		out[b.names.show(name)] = st
-	}
-	return out
-}
-
 // scans replaces the states to scan for an SBOM by those of the joined
-// definition, and adds what other units scan.
+// definition, which has the names and lines of the files, and adds what other units
+// scan.
 func (b *build) scans(ctx context.Context, img *Image) error {
 	core, err := stateOf(img.Definition)
 	if err != nil {
 		return err
 	}
+	platform := b.opt.Client.BuildPlatforms[0]
+	if b.main.Platform != nil {
+		platform = *b.main.Platform
+	}
+	core = core.SetMarshalDefaults(llb.Platform(platform), llb.WithCaps(b.opt.Client.BuildOpts().LLBCaps))
 	all := &dockerfile2llb.SBOMTargets{Core: core, Extras: map[string]llb.State{}}
-	for _, u := range b.all {
+	for _, u := range b.units {
 		if u.out == nil {
 			continue
 		}
 		for name, st := range u.out.result.SBOM.Extras {
-			def, err := b.marshal(ctx, u.unit, st)
+			def, err := b.marshal(ctx, u, st)
 			if err != nil {
 				return err
 			}
 			if def, err = b.link(def); err != nil {
 				return err
 			}
-			if all.Extras[b.names.show(name)], err = stateOf(def); err != nil {
+			img.Result.IsIgnoreCache = img.Result.IsIgnoreCache || b.noCache(b.names.Find(name))
+			if all.Extras[b.names.Show(name)], err = stateOf(def); err != nil {
 				return err
 			}
 		}
@@ -199,67 +196,17 @@ func stateOf(def *llb.Definition) (llb.State, error) {
 
 // baseOf returns the config of the image that a unit is built FROM in the end:
 // to upstream's converter the unit below looks like one.
-func (b *build) baseOf(u *pending) *dockerspec.DockerOCIImage {
-	inst := u.root
-	for inst.Base.To != nil && !inst.Base.Sealed {
+func (b *build) baseOf(u *unit) *dockerspec.DockerOCIImage {
+	inst := u.Root
+	for inst.Base.To != nil && !u.Sealed(inst.Base) {
 		inst = inst.Base.To
 	}
-	if inst.Base.Sealed && !inst.Replaced {
-		if next := b.units[b.names.image(inst.Base.To)]; next.out != nil {
+	if inst.Base.To != nil && !inst.Replaced {
+		if next, ok := b.parts[b.names.Image(inst.Base.To)].(*unit); ok && next.out != nil {
 			return b.baseOf(next)
 		}
 	}
 	return u.out.result.BaseImage
-}
-
-// convert converts a unit, once.
-func (b *build) convert(ctx context.Context, u *pending) (*converted, error) {
-	u.once.Do(func() {
-		if u.unit == nil {
-			u.out, u.err = b.loadContext(ctx, u.context)
-		} else {
-			u.out, u.err = b.convertUnit(ctx, u.unit)
-		}
-	})
-	return u.out, u.err
-}
-
-func (b *build) convertUnit(ctx context.Context, u *unit) (*converted, error) {
-	res, err := dockerfile2llb.Dockerfile2LLB(ctx, u.lowered.text, b.options(u))
-	if err != nil {
-		return nil, b.explain(u, err)
-	}
-	def, err := b.marshal(ctx, u, res.State)
-	if err != nil {
-		return nil, err
-	}
-	res.Image.History = u.forgetGates(res.Image.History)
-	if u.lowered.adds {
-		u.addHistory(res.Image.History)
-	}
-	b.showTriggers(u, res.Image.Config.OnBuild)
-	res.Image.RootFS.DiffIDs = slices.DeleteFunc(res.Image.RootFS.DiffIDs, func(layer digest.Digest) bool { return layer == standInLayer })
-	return &converted{def, res}, nil
-}
-
-// loadContext loads a named context.
-func (b *build) loadContext(ctx context.Context, c foreignContext) (*converted, error) {
-	nc, err := b.opt.Client.NamedContext(c.name, dockerui.ContextOpt{Platform: &c.platform, ResolveMode: b.opt.ImageResolveMode.String()})
-	if err != nil {
-		return nil, err
-	}
-	st, img, err := nc.Load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if img == nil {
-		img = &dockerspec.DockerOCIImage{}
-	}
-	def, err := st.Marshal(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
-	}
-	return &converted{def, &dockerfile2llb.Result{Image: img}}, nil
 }
 
 // marshal returns the LLB of a state that the converter made of a unit.

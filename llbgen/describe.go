@@ -12,13 +12,15 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
+	"github.com/stagecraft-build/stagecraft/llbgen/lower"
 )
 
 // showTriggers puts the triggers of the unit's root as they stand in the file
 // into its config.
 func (b *build) showTriggers(u *unit, triggers []string) {
 	at := 0
-	for _, in := range u.root.Instructions {
+	for _, in := range u.Root.Instructions {
 		cmd, ok := in.Command.(*instructions.OnbuildCommand)
 		if !ok || at == len(triggers) {
 			continue
@@ -26,7 +28,7 @@ func (b *build) showTriggers(u *unit, triggers []string) {
 		if in.Keyword == command.Arg {
 			triggers[at] = cmd.Expression
 		}
-		triggers[at] = b.names.show(triggers[at])
+		triggers[at] = b.names.Show(triggers[at])
 		at++
 	}
 }
@@ -35,20 +37,20 @@ func (b *build) showTriggers(u *unit, triggers []string) {
 func (b *build) describe(u *unit, def *llb.Definition) {
 	for dgst, meta := range def.Metadata {
 		changed := false
-		var from origin
-		if u.lowered.mounts || len(u.lowered.gates) > 0 {
+		var from lower.Origin
+		if u.mounts {
 			from = u.originOf(def.Source, dgst)
 		}
 		for key, text := range meta.Description {
-			if from.in != nil && from.in.Mounts != nil {
-				text = shortMounts(text, from.in.Mounts)
+			if from.In != nil && from.In.Mounts != nil {
+				text = shortMounts(text, from.In.Mounts)
 			}
-			if gates := u.lowered.count[from.inst]; gates > 0 { // which are no steps
-				text = lessSteps(text, gates)
+			if u.file.Gates.Any() {
+				text = u.withoutGates(text, def.Source, dgst)
 			}
-			shown, ok := u.lowered.froms[text]
+			shown, ok := u.file.ShownFrom(text)
 			if !ok {
-				shown = b.names.show(text)
+				shown = b.names.Show(text)
 			}
 			if shown == meta.Description[key] {
 				continue
@@ -61,7 +63,7 @@ func (b *build) describe(u *unit, def *llb.Definition) {
 		}
 		if group := meta.ProgressGroup; group != nil {
 			group = group.CloneVT()
-			group.Name = b.names.show(group.Name)
+			group.Name = b.names.Show(group.Name)
 			meta.ProgressGroup, changed = group, true
 		}
 		if changed {
@@ -72,11 +74,12 @@ func (b *build) describe(u *unit, def *llb.Definition) {
 		return
 	}
 	index := b.indexIn(def.Source)
+	callers := map[*plan.Instance][]*pb.Location{}
 	for dgst, list := range def.Source.Locations {
-		asked := b.asked[u.originOf(def.Source, digest.Digest(dgst)).inst]
+		inst := u.originOf(def.Source, digest.Digest(dgst)).Instance
 		var locations []*pb.Location
 		for _, location := range list.Locations {
-			found := u.lowered.locatePB(location.Ranges, index)
+			found := u.locate(location.Ranges, index)
 			if len(found) == 0 {
 				found = []*pb.Location{{SourceIndex: location.SourceIndex}}
 			}
@@ -84,9 +87,13 @@ func (b *build) describe(u *unit, def *llb.Definition) {
 		}
 		// instances of one stage come from the same lines
 		list.Locations = slices.CompactFunc(locations, func(a, b *pb.Location) bool { return len(a.Ranges) > 0 && a.EqualVT(b) })
-		for _, site := range asked {
-			list.Locations = append(list.Locations, &pb.Location{SourceIndex: index(site.Text), Ranges: rangesPB(site.Ranges)})
+		if _, ok := callers[inst]; !ok {
+			callers[inst] = nil
+			for _, site := range b.calls.of(inst) {
+				callers[inst] = append(callers[inst], &pb.Location{SourceIndex: index(site.Text), Ranges: rangesPB(site.Ranges)})
+			}
 		}
+		list.Locations = append(list.Locations, callers[inst]...)
 	}
 }
 
@@ -110,13 +117,32 @@ func (b *build) indexIn(source *pb.Source) func(*diagnostic.Text) int32 {
 
 // originOf returns what a vertex comes from; nothing for one without a place.
 // Locations in source are those of the lowered text.
-func (u *unit) originOf(source *pb.Source, vertex digest.Digest) origin {
+func (u *unit) originOf(source *pb.Source, vertex digest.Digest) lower.Origin {
 	locations := source.GetLocations()[string(vertex)].GetLocations()
 	if len(locations) == 0 || len(locations[0].Ranges) == 0 {
-		return origin{}
+		return lower.Origin{}
 	}
-	o, _ := u.lowered.original(int(locations[0].Ranges[0].Start.Line))
+	o, _ := u.file.Lines.Of(int(locations[0].Ranges[0].Start.Line))
 	return o
+}
+
+// withoutGates takes the steps that stand for gates out of the number of steps in the
+// name of a vertex. One that several stages share has the name of one of them.
+func (u *unit) withoutGates(name string, source *pb.Source, vertex digest.Digest) string {
+	head, _, ok := strings.Cut(name, "] ")
+	if !ok {
+		return name
+	}
+	words := strings.Fields(head)
+	for _, location := range source.GetLocations()[string(vertex)].GetLocations() {
+		for _, r := range location.Ranges {
+			o, ok := u.file.Lines.Of(int(r.Start.Line))
+			if ok && o.Instance != nil && len(words) > 1 && strings.TrimPrefix(words[len(words)-2], "[") == u.StageName(o.Instance) {
+				return lessSteps(name, u.file.Gates.Steps(o.Instance))
+			}
+		}
+	}
+	return name
 }
 
 // shortMounts puts the mounts of a RUN as written into the name of its vertex.
@@ -146,7 +172,14 @@ func (b *build) ignoreCache(vertex string) bool {
 	if !ok || !slices.ContainsFunc([]string{"RUN", "COPY", "ADD", "LINK"}, func(word string) bool { return strings.HasPrefix(instruction, word) }) {
 		return false
 	}
-	number, ok := b.names.find(stage)
-	inst := b.names.instances[number]
-	return ok && inst != nil && inst.Stage.Name != "" && b.opt.Client != nil && b.opt.Client.IsNoCache(inst.Env.Prefix()+inst.Stage.Name)
+	return b.noCache(b.names.Find(stage))
+}
+
+// noCache reports whether the build wants a stage to be built anew: a name means
+// every stage of that name, and the one that the progress shows with it.
+func (b *build) noCache(inst *plan.Instance) bool {
+	if inst == nil || inst.Stage.Name == "" || b.opt.Client == nil {
+		return false
+	}
+	return b.opt.Client.IsNoCache(inst.Stage.Name) || b.opt.Client.IsNoCache(inst.Env.Prefix()+inst.Stage.Name)
 }

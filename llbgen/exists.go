@@ -15,7 +15,7 @@ import (
 // skipsMissing reports whether a vertex comes from a COPY or ADD --if-exists.
 func (u *unit) skipsMissing(source *pb.Source, vertex digest.Digest) bool {
 	o := u.originOf(source, vertex)
-	return o.in != nil && o.in.IfExists
+	return o.In != nil && o.In.IfExists
 }
 
 // skipMissing makes the copies of op skip what does not exist. A pattern that

@@ -3,6 +3,7 @@ package llbgen
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"regexp"
 	"strconv"
@@ -12,20 +13,11 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
-	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
-
-// gate is a stage that another one waits for. At the end of the one that waits
-// the text has a COPY from the other, of a path that is the gate's name: it
-// makes an op with both as its inputs, which patch then replaces by one that
-// only waits.
-type gate struct {
-	to  plan.Edge
-	ref *syntax.Reference
-}
 
 // waits reports whether the engine has the ops with which a stage waits for
 // another one and takes nothing from it.
@@ -34,93 +26,107 @@ func waits(bc *dockerui.Client) bool {
 	return caps.Supports(pb.CapPassthroughOp) == nil && caps.Supports(pb.CapDiffOp) == nil
 }
 
-// Gate is a stage to build beside an image, for an engine on which the image
-// cannot wait for it.
-type Gate struct {
-	// Name is how a user would write it.
-	Name string
-	// Definition is its LLB.
-	Definition *llb.Definition
-}
-
-// beside converts the gates of all instances, each by itself.
-func (b *build) beside(ctx context.Context) ([]Gate, error) {
-	var out []Gate
-	seen := map[*plan.Instance]bool{}
-	for _, u := range b.all {
-		for _, inst := range u.instances {
-			for _, w := range inst.Waits() {
-				if seen[w.To] {
-					continue
-				}
-				seen[w.To] = true
-				def, err := b.gateDefinition(ctx, u.unit, w.Edge)
-				if err != nil {
-					return nil, err
-				}
-				out = append(out, Gate{cmp.Or(w.Call, w.To.Name), def})
-			}
+// beside returns for each unit what needs the gates of its instances, for an engine
+// on which none can wait for its own.
+func (b *build) beside(ctx context.Context) ([]*llb.Definition, error) {
+	var out []*llb.Definition
+	for _, u := range b.units {
+		if u.file.Gates.Stage == "" {
+			continue
 		}
+		opt := b.options(u)
+		opt.Target = u.file.Gates.Stage
+		res, err := dockerfile2llb.Dockerfile2LLB(ctx, u.file.Data, opt)
+		if err != nil {
+			return nil, b.explain(u, b.explainPlatform(u, err))
+		}
+		def, err := b.marshal(ctx, u, res.State)
+		if err != nil {
+			return nil, err
+		}
+		if def, err = b.link(def); err != nil {
+			return nil, err
+		}
+		out = append(out, def)
 	}
 	return out, nil
 }
 
-// gateDefinition converts a gate in the text of a unit.
-func (b *build) gateDefinition(ctx context.Context, u *unit, e plan.Edge) (*llb.Definition, error) {
-	if e.Sealed {
-		out, err := b.convert(ctx, b.units[b.names.image(e.To)])
-		if err != nil {
-			return nil, err
+// gateOf returns the gate that an op stands for.
+func (u *unit) gateOf(op *pb.Op) (plan.Wait, bool) {
+	actions := op.GetFile().GetActions()
+	if len(actions) != 1 || actions[0].GetCopy() == nil {
+		return plan.Wait{}, false
+	}
+	return u.file.Gates.Of(actions[0].GetCopy().Src)
+}
+
+// joinGates makes one op of all the copies that stand for gates, if there are any. It
+// takes nothing from any of them: its patterns match no file.
+func (u *unit) joinGates(def *llb.Definition) (*llb.Definition, error) {
+	out := &llb.Definition{Metadata: def.Metadata, Source: def.Source, Constraints: def.Constraints}
+	wait := &pb.Op{}
+	var meta llb.OpMetadata
+	for _, dt := range def.Def {
+		var op pb.Op
+		if err := op.UnmarshalVT(dt); err != nil {
+			return nil, fmt.Errorf("failed to read LLB: %w", err)
 		}
-		return b.link(out.def)
+		switch _, gate := u.gateOf(&op); {
+		case gate:
+			from := op.Inputs[op.GetFile().Actions[0].SecondaryInput]
+			wait.Inputs = append(wait.Inputs, from)
+			wait.Platform, wait.Constraints = op.Platform, op.Constraints
+			dgst := digest.FromBytes(dt)
+			meta.Caps = def.Metadata[dgst].Caps
+			delete(def.Metadata, dgst)
+		case op.Op != nil:
+			out.Def = append(out.Def, dt)
+		}
 	}
-	opt := b.options(u)
-	opt.Target = u.lowered.stages[e.To]
-	res, err := dockerfile2llb.Dockerfile2LLB(ctx, u.lowered.text, opt)
-	if err != nil {
-		return nil, b.explain(u, err)
+	if len(wait.Inputs) == 0 {
+		return def, nil
 	}
-	def, err := b.marshal(ctx, u, res.State)
+	wait.Op = nothingOfAll(len(wait.Inputs))
+	dt, err := marshalOp(wait)
 	if err != nil {
 		return nil, err
 	}
-	return b.link(def)
+	meta.Description = map[string]string{"llb.customname": "[internal] wait for gates"}
+	dgst := digest.FromBytes(dt)
+	out.Metadata[dgst] = meta
+	end, err := marshalOp(&pb.Op{Inputs: []*pb.Input{{Digest: string(dgst)}}})
+	out.Def = append(out.Def, dt, end)
+	return out, err
 }
 
-// gateStages writes what stands for the gates of inst.
-func (l *lowerer) gateStages(inst *plan.Instance) {
-	for _, w := range inst.Waits() {
-		ref, e := w.Reference, w.Edge
-		if !l.waits {
-			if !e.Sealed {
-				l.beside[e.To] = l.name(e.To)
-			}
-			continue
+// nothing is a pattern that matches no file.
+const nothing = "/.stagecraft-gate-*"
+
+// nothingOfAll needs a number of inputs and gives no files.
+func nothingOfAll(inputs int) *pb.Op_File {
+	file := &pb.FileOp{}
+	for i := range inputs {
+		copied := &pb.FileActionCopy{Src: nothing, Dest: "/", AllowWildcard: true, AllowEmptyWildcard: true, Mode: -1, Timestamp: -1}
+		action := &pb.FileAction{Input: int64(inputs + i - 1), SecondaryInput: int64(i), Output: -1, Action: &pb.FileAction_Copy{Copy: copied}}
+		if i == 0 {
+			action.Input = -1
 		}
-		name := l.names.add("")
-		l.gates[name] = gate{e, ref}
-		l.count[inst]++
-		l.write("COPY --from="+l.edge(inst, e)+" /"+name+" /"+name, inst.Stage.From)
+		if i == inputs-1 {
+			action.Output = 0
+		}
+		file.Actions = append(file.Actions, action)
 	}
+	return &pb.Op_File{File: file}
 }
 
-// gateOf returns the gate that an op stands for.
-func (u *unit) gateOf(op *pb.Op) (gate, bool) {
-	actions := op.GetFile().GetActions()
-	if len(actions) != 1 || actions[0].GetCopy() == nil {
-		return gate{}, false
-	}
-	g, ok := u.lowered.gates[strings.TrimPrefix(actions[0].GetCopy().Src, "/")]
-	return g, ok
-}
-
-// replace makes a copy into an op that gives its first input once the second
-// one is there. It returns that input if both are the same.
-func (g gate) replace(op *pb.Op, meta *llb.OpMetadata) (same *pb.Input) {
+// waitFor makes the copy that stands for a gate into an op that gives its first
+// input once the second one is there. It returns that input if both are the same.
+func waitFor(g plan.Wait, op *pb.Op, meta *llb.OpMetadata) (same *pb.Input) {
 	action := op.GetFile().Actions[0]
 	to := op.Inputs[action.SecondaryInput]
 	for key, text := range meta.Description {
-		meta.Description[key] = stepNumber.ReplaceAllString(text, "] after ") + cmp.Or(g.to.Call, g.ref.Text)
+		meta.Description[key] = stepNumber.ReplaceAllString(text, "] after ") + cmp.Or(g.Call, g.Reference.Text)
 	}
 	meta.Caps = maps.Clone(meta.Caps)
 	op.Platform = nil
@@ -147,6 +153,9 @@ var stepNumber = regexp.MustCompile(` ?\d+/\d+\] COPY .*`)
 // lessSteps takes the steps that stand for gates out of the number of steps in
 // the name of a vertex.
 func lessSteps(name string, gates int) string {
+	if gates == 0 {
+		return name
+	}
 	return stepTotal.ReplaceAllStringFunc(name, func(total string) string {
 		n, err := strconv.Atoi(total[1 : len(total)-1])
 		if err != nil {
@@ -162,9 +171,9 @@ var stepTotal = regexp.MustCompile(`/\d+\]`)
 func (u *unit) forgetGates(history []ocispecs.History) []ocispecs.History {
 	var out []ocispecs.History
 	for _, h := range history {
-		path, ok := strings.CutPrefix(h.CreatedBy, "COPY /")
-		if name, _, _ := strings.Cut(path, " "); ok {
-			if _, ok := u.lowered.gates[name]; ok {
+		path, ok := strings.CutPrefix(h.CreatedBy, "COPY ")
+		if path, _, _ = strings.Cut(path, " "); ok {
+			if _, ok := u.file.Gates.Of(path); ok {
 				continue
 			}
 		}

@@ -12,6 +12,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/stagecraft-build/stagecraft/llbgen/lower"
 )
 
 // linker joins the definitions of units into one: in place of the image that
@@ -21,7 +23,7 @@ type linker struct {
 	build  *build
 	locals map[string]*localSource
 	seen   map[digest.Digest]struct{}
-	heads  map[*pending]*pb.Input
+	heads  map[part]*pb.Input
 	out    llb.Definition
 }
 
@@ -31,12 +33,12 @@ type localSource struct {
 	paths map[string]struct{}
 }
 
-// link returns def joined with the units that it needs.
+// link returns def joined with the parts that it needs.
 func (b *build) link(def *llb.Definition) (*llb.Definition, error) {
-	l := &linker{build: b, locals: map[string]*localSource{}, seen: map[digest.Digest]struct{}{}, heads: map[*pending]*pb.Input{}}
+	l := &linker{build: b, locals: map[string]*localSource{}, seen: map[digest.Digest]struct{}{}, heads: map[part]*pb.Input{}}
 	l.out.Metadata = map[digest.Digest]llb.OpMetadata{}
 	l.out.Constraints = def.Constraints
-	if err := l.collect(def, map[*pending]bool{}); err != nil {
+	if err := l.collect(def, map[part]bool{}); err != nil {
 		return nil, err
 	}
 	head, err := l.add(def)
@@ -53,17 +55,17 @@ func (b *build) link(def *llb.Definition) (*llb.Definition, error) {
 	return &l.out, nil
 }
 
-// linked returns the unit that a source op stands for.
-func (l *linker) linked(op *pb.Op) *pending {
-	ref, ok := strings.CutPrefix(op.GetSource().GetIdentifier(), "docker-image://"+sealedHost)
+// linked returns the part that a source op stands for.
+func (l *linker) linked(op *pb.Op) part {
+	ref, ok := strings.CutPrefix(op.GetSource().GetIdentifier(), "docker-image://"+lower.Host)
 	if !ok {
 		return nil
 	}
-	return l.build.units[sealedHost+strings.TrimSuffix(ref, ":latest")]
+	return l.build.parts[lower.Host+strings.TrimSuffix(ref, ":latest")]
 }
 
 // collect notes the paths that def and its units need of each local directory.
-func (l *linker) collect(def *llb.Definition, seen map[*pending]bool) error {
+func (l *linker) collect(def *llb.Definition, seen map[part]bool) error {
 	for _, dt := range def.Def {
 		var op pb.Op
 		if err := op.UnmarshalVT(dt); err != nil {
@@ -71,7 +73,7 @@ func (l *linker) collect(def *llb.Definition, seen map[*pending]bool) error {
 		}
 		if u := l.linked(&op); u != nil && !seen[u] {
 			seen[u] = true
-			if err := l.collect(u.out.def, seen); err != nil {
+			if err := l.collect(u.known().out.def, seen); err != nil {
 				return err
 			}
 		}
@@ -158,20 +160,16 @@ func (l *linker) add(def *llb.Definition) (*pb.Input, error) {
 }
 
 // addUnit appends a unit once.
-func (l *linker) addUnit(u *pending) (*pb.Input, error) {
+func (l *linker) addUnit(u part) (*pb.Input, error) {
 	if head, ok := l.heads[u]; ok {
 		return head, nil
 	}
-	head, err := l.add(u.out.def)
+	head, err := l.add(u.known().out.def)
 	if err != nil {
 		return nil, err
 	}
 	if head == nil {
-		name := u.context.name
-		if u.unit != nil {
-			name = u.root.Name
-		}
-		return nil, fmt.Errorf("%s is empty: there is nothing to copy from it", name)
+		return nil, fmt.Errorf("%s is empty: there is nothing to copy from it", u.title())
 	}
 	l.heads[u] = head
 	return head, nil
@@ -211,6 +209,7 @@ func (l *linker) rewrite(op *pb.Op, moved map[string]*pb.Input) (bool, error) {
 // append adds an op with what belongs to it, once.
 func (l *linker) append(def *llb.Definition, dt []byte, before, after digest.Digest) {
 	if _, ok := l.seen[after]; ok {
+		l.out.Metadata[after] = mergeMetadata(l.out.Metadata[after], def.Metadata[before])
 		return
 	}
 	l.seen[after] = struct{}{}
@@ -233,6 +232,21 @@ func (l *linker) append(def *llb.Definition, dt []byte, before, after digest.Dig
 		moved.Locations = append(moved.Locations, location)
 	}
 	l.out.Source.Locations[string(after)] = moved
+}
+
+// mergeMetadata joins what belongs to equal ops, as package llb does within one
+// definition. The name is that of the first one.
+func mergeMetadata(a, b llb.OpMetadata) llb.OpMetadata {
+	a.IgnoreCache = a.IgnoreCache || b.IgnoreCache
+	a.Caps = maps.Clone(a.Caps)
+	maps.Copy(a.Caps, b.Caps)
+	if b.ExportCache != nil {
+		a.ExportCache = b.ExportCache
+	}
+	if b.LinuxResources != nil {
+		a.LinuxResources = b.LinuxResources
+	}
+	return a
 }
 
 // source returns the index of a file among those of the joined definition.

@@ -24,6 +24,7 @@ import (
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/source"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/llbgen/lower"
 )
 
 // Generator converts one Dockerfile under the options of one build. Its
@@ -115,7 +116,7 @@ func New(ctx context.Context, bc *dockerui.Client, sources *source.Sources, reso
 	g.buildLint = bc.LinterConfig
 	bc.LinterConfig = nil // each text says it itself
 	// before any conversion starts: they share the map
-	bc.BuildOpts().Opts["context:"+scratchContext] = "docker-image://" + scratch
+	bc.BuildOpts().Opts["context:"+lower.ScratchContext] = "docker-image://scratch"
 	return g, nil
 }
 
@@ -171,7 +172,7 @@ type Image struct {
 	Definition *llb.Definition
 	// Gates are what has to build beside it; empty on an engine on which the
 	// image waits for them itself.
-	Gates []Gate
+	Gates []*llb.Definition
 	// Result carries what the converter says beside it: the filesystem as
 	// a state, SBOM scan targets, and the source date epoch.
 	Result *dockerfile2llb.Result
@@ -265,7 +266,7 @@ func (g *Generator) planFile(ctx context.Context, file *module.File, opt dockerf
 		Files:          g.sources.Files,
 	}
 	for key := range bc.BuildOpts().Opts {
-		if name, ok := strings.CutPrefix(key, "context:"); ok && name != scratchContext {
+		if name, ok := strings.CutPrefix(key, "context:"); ok && name != lower.ScratchContext {
 			options.HasContext = func(name string, platform ocispecs.Platform) bool {
 				nc, err := bc.NamedContext(name, dockerui.ContextOpt{Platform: &platform})
 				return err == nil && nc != nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/internal/guard"
+	"github.com/stagecraft-build/stagecraft/llbgen/lower"
 )
 
 // explain puts the names and lines of the files into an error of the converter.
@@ -22,12 +23,12 @@ func (b *build) explain(u *unit, err error) error {
 	)
 	if errors.As(err, &located) && !errors.As(err, &other) {
 		for _, ranges := range located.Locations {
-			for _, place := range u.lowered.locate(ranges) {
+			for _, place := range u.file.Locate(ranges) {
 				err = diagnostic.At(place, err)
 			}
 		}
 	}
-	if shown := b.names.show(err.Error()); shown != err.Error() {
+	if shown := b.names.Show(err.Error()); shown != err.Error() {
 		return &shownError{shown, err}
 	}
 	return err
@@ -96,21 +97,21 @@ func (b *build) warnFor(u *unit) linter.LintWarnFunc {
 		var bug error
 		defer func() { b.seen.fail(bug) }()
 		defer guard.Recover(&bug) // upstream calls it on goroutines of its own
-		if strings.Contains(msg, sealedHost) || slices.Contains(textRules[:], rule) {
+		if strings.Contains(msg, lower.Host) || slices.Contains(textRules[:], rule) {
 			return
 		}
 		if len(location) > 0 && (rule == linter.RuleFromPlatformFlagConstDisallowed.Name || rule == linter.RuleRedundantTargetPlatform.Name) {
-			if o, ok := u.lowered.original(location[0].Start.Line); ok && o.platform {
+			if o, ok := u.file.Lines.Of(location[0].Start.Line); ok && o.Platform {
 				return
 			}
 		}
-		place := diagnostic.Place{Text: u.root.Env.File().Text}
-		if places := u.lowered.locate(location); len(places) > 0 {
+		place := diagnostic.Place{Text: u.Root.Env.File().Text}
+		if places := u.file.Locate(location); len(places) > 0 {
 			place = places[0]
 		}
 		if config := b.lint[place.Text]; config.SkipAll || slices.Contains(config.SkipRules, rule) {
 			return
 		}
-		b.seen.add(&diagnostic.Diagnostic{Severity: diagnostic.Warning, Rule: &diagnostic.Rule{Name: rule, Description: description, URL: url}, Message: b.names.show(msg), Place: place})
+		b.seen.add(&diagnostic.Diagnostic{Severity: diagnostic.Warning, Rule: &diagnostic.Rule{Name: rule, Description: description, URL: url}, Message: b.names.Show(msg), Place: place})
 	}
 }

@@ -33,14 +33,14 @@ func (u *unit) patch(def *llb.Definition) (*llb.Definition, error) {
 			}
 		}
 		meta := def.Metadata[before]
-		if g, ok := u.gateOf(&op); ok {
-			same := g.replace(&op, &meta)
+		if g, ok := u.gateOf(&op); ok && u.file.Gates.Stage == "" {
+			same := waitFor(g, &op, &meta)
 			if same != nil { // it waits for what it is built FROM
 				moved[string(before)] = same
 				continue
 			}
 			changed = true
-		} else if unpack, ok := u.adds(def.Source, before); ok {
+		} else if unpack, ok := u.unpacks(def.Source, before); ok {
 			changed = unpackCopies(&op, unpack) || changed
 			for key, text := range meta.Description {
 				text = strings.Replace(text, "] COPY ", "] ADD ", 1)
@@ -77,11 +77,14 @@ func (u *unit) patch(def *llb.Definition) (*llb.Definition, error) {
 		out.Def = append(out.Def, dt)
 		out.Metadata[after] = meta
 	}
+	if u.file.Gates.Stage != "" {
+		return u.joinGates(out)
+	}
 	return out, nil
 }
 
 // patched reports whether the LLB of the unit is not what the converter made.
-func (u *unit) patched() bool { return u.lowered.adds || u.lowered.skips || len(u.lowered.gates) > 0 }
+func (u *unit) patched() bool { return u.adds || u.skips || u.file.Gates.Any() }
 
 func unpackCopies(op *pb.Op, unpack bool) (changed bool) {
 	for _, action := range op.GetFile().GetActions() {
@@ -92,14 +95,14 @@ func unpackCopies(op *pb.Op, unpack bool) (changed bool) {
 	return changed
 }
 
-// adds reports whether a vertex comes from an ADD --from, and whether that
+// unpacks reports whether a vertex comes from an ADD --from, and whether that
 // unpacks.
-func (u *unit) adds(source *pb.Source, vertex digest.Digest) (unpack, ok bool) {
+func (u *unit) unpacks(source *pb.Source, vertex digest.Digest) (unpack, ok bool) {
 	o := u.originOf(source, vertex)
-	if o.in == nil || !o.in.AddsFrom() {
+	if o.In == nil || !o.In.AddsFrom() {
 		return false, false
 	}
-	return o.in.Unpacks(), true
+	return o.In.Unpacks(), true
 }
 
 // addHistory puts ADD where it stood into the history of the unit's image. Each
@@ -107,7 +110,7 @@ func (u *unit) adds(source *pb.Source, vertex digest.Digest) (unpack, ok bool) {
 // the unit's root is built FROM.
 func (u *unit) addHistory(history []ocispecs.History) {
 	at := len(history)
-	for inst := u.root; inst != nil && !inst.Replaced; inst = inst.Base.To {
+	for inst := u.Root; inst != nil && !inst.Replaced; inst = inst.Base.To {
 		for _, in := range slices.Backward(inst.Instructions) {
 			if in.OnBuild {
 				continue
@@ -121,7 +124,7 @@ func (u *unit) addHistory(history []ocispecs.History) {
 				}
 			}
 		}
-		if inst.Base.Sealed || inst.Base.To == nil {
+		if inst.Base.To == nil || u.Sealed(inst.Base) {
 			return
 		}
 		for _, in := range inst.Base.To.Instructions {

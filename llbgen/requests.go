@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/subrequests/convertllb"
 	"github.com/moby/buildkit/frontend/subrequests/outline"
 	"github.com/moby/buildkit/frontend/subrequests/targets"
@@ -30,8 +29,8 @@ func (g *Generator) Outline(ctx context.Context) (*outline.Outline, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &outline.Outline{Name: b.main.root.Name, Sources: [][]byte{g.text}}
-	if doc := b.main.root.Stage.From.Stage().DocComment; doc != "" {
+	out := &outline.Outline{Name: b.main.Root.Name, Sources: [][]byte{g.text}}
+	if doc := b.main.Root.Stage.From.Stage().DocComment; doc != "" {
 		out.Description = doc
 	}
 	index := func(file *diagnostic.Text) int32 {
@@ -42,16 +41,16 @@ func (g *Generator) Outline(ctx context.Context) (*outline.Outline, error) {
 		}
 		return int32(i)
 	}
-	for _, p := range plan.Parameters(b.main.root) {
+	for _, p := range plan.Parameters(b.main.Root) {
 		out.Args = append(out.Args, outline.Arg{
 			Name: p.Name, Description: p.Describe(), Value: p.Value,
 			Location: &pb.Location{SourceIndex: index(p.In.File().Text), Ranges: rangesPB(p.In.Location())},
 		})
 	}
-	for _, u := range b.all {
-		part, err := dockerfile2llb.Dockerfile2Outline(ctx, u.lowered.text, b.options(u.unit))
+	for _, u := range b.units {
+		part, err := dockerfile2llb.Dockerfile2Outline(ctx, u.file.Data, b.options(u))
 		if err != nil {
-			return nil, b.explain(u.unit, err)
+			return nil, b.explain(u, err)
 		}
 		u.addTo(out, part, index)
 	}
@@ -95,7 +94,7 @@ func (u *unit) location(l *pb.Location, index func(*diagnostic.Text) int32) *pb.
 	if l == nil {
 		return nil
 	}
-	if found := u.lowered.locatePB(l.Ranges, index); len(found) > 0 {
+	if found := u.locate(l.Ranges, index); len(found) > 0 {
 		return found[0]
 	}
 	return &pb.Location{}
@@ -127,17 +126,6 @@ func (g *Generator) Plan(ctx context.Context, platform *ocispecs.Platform, all b
 	opt := g.options(platform, true)
 	opt.AllStages = all
 	return g.planFile(ctx, file, opt)
-}
-
-func rangesPB(ranges []parser.Range) []*pb.Range {
-	out := make([]*pb.Range, 0, len(ranges))
-	for _, r := range ranges {
-		out = append(out, &pb.Range{
-			Start: &pb.Position{Line: int32(r.Start.Line), Character: int32(r.Start.Character)},
-			End:   &pb.Position{Line: int32(r.End.Line), Character: int32(r.End.Character)},
-		})
-	}
-	return out
 }
 
 // ConvertLLB gives the LLB of the target with its metadata.

@@ -1,46 +1,57 @@
 package llbgen
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/stagecraft-build/stagecraft/internal/guard"
+	"github.com/stagecraft-build/stagecraft/llbgen/lower"
 )
 
 // standInResolver answers for the images that stand for something else in a
 // text.
 type standInResolver struct {
-	build  *build
-	images map[string]string
-	next   llb.ImageMetaResolver
+	build *build
+	unit  *unit
+	next  llb.ImageMetaResolver
 }
 
-// ResolveImageConfig converts the unit that ref stands for, or asks for the image
-// that it does.
-func (r standInResolver) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
-	name, ok := strings.CutSuffix(ref, ":latest")
-	if u := r.build.units[name]; ok && u != nil {
-		out, err := r.build.convert(ctx, u)
+// ResolveImageConfig converts the part that ref stands for, or asks for the image
+// that it does. Upstream calls it on goroutines of its own.
+func (r standInResolver) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (_ string, _ digest.Digest, _ []byte, err error) {
+	defer guard.Recover(&err)
+	name := strings.TrimSuffix(ref, ":latest")
+	if p, ok := r.build.parts[name]; ok {
+		out, err := r.build.convert(ctx, p)
 		if err != nil {
 			return "", "", nil, &unitError{err}
 		}
 		dt, err := out.config()
 		return ref, "", dt, err
 	}
-	image, ok := r.images[name]
+	image, ok := r.unit.file.StandIns[name].(lower.Image)
 	if !ok {
-		return r.next.ResolveImageConfig(ctx, ref, opt)
+		ref, dgst, dt, err := r.next.ResolveImageConfig(ctx, ref, opt)
+		if err == nil {
+			err = r.unit.refuseNumbers(ref, dt)
+		}
+		return ref, dgst, dt, err
 	}
-	named, err := reference.ParseNormalizedNamed(image)
+	named, err := reference.ParseNormalizedNamed(image.Name)
 	if err != nil {
-		return "", "", nil, fmt.Errorf("failed to parse stage name %q: %w", image, err)
+		return "", "", nil, fmt.Errorf("failed to parse stage name %q: %w", image.Name, err)
 	}
 	real := reference.TagNameOnly(named).String()
 	opt.LogName = strings.Replace(opt.LogName, ref, real, 1)
@@ -50,6 +61,32 @@ func (r standInResolver) ResolveImageConfig(ctx context.Context, ref string, opt
 	}
 	dt, err = withoutTriggers(dt)
 	return real, dgst, dt, err
+}
+
+// refuseNumbers refuses triggers of an image that copy from a stage by a number which
+// means another stage in the text than in the file.
+func (u *unit) refuseNumbers(ref string, config []byte) error {
+	if !bytes.Contains(config, []byte("--from=")) {
+		return nil
+	}
+	var img dockerspec.DockerOCIImage
+	if err := json.Unmarshal(config, &img); err != nil {
+		return fmt.Errorf("failed to parse image config: %w", err)
+	}
+	for _, trigger := range img.Config.OnBuild {
+		parsed, err := parser.Parse(strings.NewReader(trigger))
+		if err != nil {
+			continue // upstream says it
+		}
+		for _, flag := range parsed.AST.Children[0].Flags {
+			text, _ := strings.CutPrefix(flag, "--from=")
+			number, err := strconv.Atoi(text)
+			if err == nil && !u.file.KeepsNumber(number) {
+				return fmt.Errorf("image %s has the trigger %q: stage number %d cannot be told where stages are called or left out, so write what the trigger does into the file", ref, trigger, number)
+			}
+		}
+	}
+	return nil
 }
 
 // withoutTriggers returns an image config without its ONBUILD triggers.

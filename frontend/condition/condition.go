@@ -1,18 +1,18 @@
-// Package condition reads and evaluates the expressions of --if: text in, true
-// or false out. The language is that of github.com/expr-lang/expr over names
-// that are strings, without what makes time or memory grow faster than the
-// text.
+// Package condition reads and evaluates the expressions of --if, IF and LET: text
+// in, true or false or a text out. The language is that of
+// github.com/expr-lang/expr over names that are strings and over data, without what
+// makes time or memory grow faster than these.
 package condition
 
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/checker"
 	"github.com/expr-lang/expr/compiler"
 	"github.com/expr-lang/expr/conf"
@@ -30,15 +30,36 @@ const (
 	maxList = 10_000
 )
 
-// Condition is an expression that is true or false once its names have values.
-// Its methods may be called concurrently.
+// Condition is an expression: one that is true or false once its names have
+// values, or one that gives a text. Its methods may be called concurrently.
 type Condition struct {
 	// Text is the expression as written, without the quotes around it.
 	Text string
 	// Names are those that it looks at, each once, in the order of the text.
 	Names []Name
+	// Orders are the comparisons by < and its like of two strings.
+	Orders []Comparison
+	// Equals are the comparisons of a name with a text by == or in.
+	Equals []Comparison
 
 	program *vm.Program
+	data    map[string]bool
+}
+
+// Comparison is one between two offsets in bytes.
+type Comparison struct {
+	Start, End int
+	// Name is compared with Text, where they are that.
+	Name, Text string
+}
+
+// Options are what the text of an expression does not say.
+type Options struct {
+	// Data reports whether a name is that of data, not of a string; nil for never.
+	Data func(name string) bool
+	// Value asks for an expression that gives a text, a number, true or false, or
+	// a list of these.
+	Value bool
 }
 
 // Name is a name in an expression, and the offset in bytes where it first
@@ -61,8 +82,10 @@ func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 // New reads an expression. Its errors are of type *Error.
-func New(text string) (*Condition, error) {
+func New(text string, opt Options) (*Condition, error) {
 	switch {
+	case strings.TrimSpace(text) == "" && opt.Value:
+		return nil, &Error{0, len(text), errors.New(`an expression is missing: write LET EXT = TARGETOS == "windows" ? ".exe" : ""`)}
 	case strings.TrimSpace(text) == "":
 		return nil, &Error{0, len(text), errors.New(`an expression is missing: write --if='TARGETARCH == "arm64"'`)}
 	case len(text) > MaxLength:
@@ -73,29 +96,36 @@ func New(text string) (*Condition, error) {
 	if at := strings.IndexFunc(text, unprintable); at >= 0 {
 		return nil, &Error{at, at + 1, fmt.Errorf("the expression holds the control character %U", text[at])}
 	}
-	c := &Condition{Text: text}
+	c := &Condition{Text: text, data: map[string]bool{}}
 	tree, err := parser.Parse(text)
 	if err != nil {
 		return nil, c.located(err)
 	}
-	found := &reader{}
+	found := &reader{functions: map[ast.Node]bool{}}
 	ast.Walk(&tree.Node, found)
 	if found.refused != nil {
 		return nil, c.errorAt(found.refused.Location(), found.reason)
 	}
 	env := map[string]any{stepName: func(int, any) (any, error) { return nil, nil }}
 	for _, node := range found.names {
-		if _, known := env[node.Value]; !known {
-			env[node.Value] = ""
-			c.Names = append(c.Names, Name{node.Value, c.offset(node.Location().From)})
+		if _, known := env[node.Value]; known || found.functions[node] {
+			continue
 		}
+		env[node.Value] = ""
+		if opt.Data != nil && opt.Data(node.Value) {
+			env[node.Value], c.data[node.Value] = map[string]any{}, true
+		}
+		c.Names = append(c.Names, Name{node.Value, c.offset(node.Location().From)})
 	}
-	c.program, err = compile(text, env)
+	compared := &comparisons{c: c}
+	c.program, err = compile(text, env, compared)
 	if err != nil {
 		return nil, c.located(err)
 	}
-	switch kind := c.program.Node().Type(); {
-	case kind == nil || kind.Kind() == reflect.Bool || kind.Kind() == reflect.String || kind.Kind() == reflect.Interface:
+	kind := c.program.Node().Type()
+	switch {
+	case kind == nil || opt.Value:
+	case kind.Kind() == reflect.Bool || kind.Kind() == reflect.String || kind.Kind() == reflect.Interface:
 	default:
 		return nil, c.errorAt(tree.Node.Location(), fmt.Sprintf("the expression gives a value of type %s: compare it with something", kind))
 	}
@@ -107,10 +137,11 @@ func unprintable(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r !=
 
 // compile does what expr.Compile does, without the optimizer, which a condition
 // does not need and the image need not hold.
-func compile(text string, env map[string]any) (*vm.Program, error) {
+func compile(text string, env map[string]any, compared ast.Visitor) (*vm.Program, error) {
 	config := conf.New(env)
-	config.Functions[truthName] = &builtin.Function{Name: truthName, Func: truth}
-	config.Visitors = append(config.Visitors, patcher{})
+	maps.Copy(config.Functions, table())
+	missing := lenient{}
+	config.Visitors = append(config.Visitors, missing, compared, patcher{missing})
 	tree, err := checker.ParseCheck(text, config)
 	if err != nil {
 		return nil, err
@@ -118,27 +149,53 @@ func compile(text string, env map[string]any) (*vm.Program, error) {
 	return compiler.Compile(tree, config)
 }
 
-// Eval evaluates the expression. lookup gives the value of a name, empty when it
-// has none. Errors are of type *Error.
-func (c *Condition) Eval(lookup func(name string) string) (bool, error) {
-	env := map[string]any{stepName: (&meter{}).step}
-	for _, name := range c.Names {
-		v := lookup(name.Name)
-		if len(v) > MaxValue {
-			return false, &Error{name.Offset, name.Offset + len(name.Name), fmt.Errorf("the value of %s is %d bytes long: a condition looks at %d at most", name.Name, len(v), MaxValue)}
-		}
-		env[name.Name] = v
-	}
-	machine := vm.VM{MemoryBudget: maxList}
-	v, err := machine.Run(c.program, env)
+// Eval evaluates a condition. lookup gives the value of a name: a string, empty
+// when it has none, or data. Errors are of type *Error.
+func (c *Condition) Eval(lookup func(name string) any) (bool, error) {
+	v, err := c.run(lookup)
 	if err != nil {
-		return false, c.located(err)
+		return false, err
 	}
 	result, err := truth(v)
 	if err != nil {
 		return false, &Error{0, len(c.Text), err}
 	}
 	return result.(bool), nil
+}
+
+// Value evaluates an expression that gives a text. The elements of a list stand
+// between commas. Errors are of type *Error.
+func (c *Condition) Value(lookup func(name string) any) (string, error) {
+	v, err := c.run(lookup)
+	if err != nil {
+		return "", err
+	}
+	text, err := textOf(v)
+	if err != nil {
+		return "", &Error{0, len(c.Text), err}
+	}
+	return text, nil
+}
+
+func (c *Condition) run(lookup func(name string) any) (any, error) {
+	env := map[string]any{stepName: (&meter{}).step}
+	for _, name := range c.Names {
+		v := lookup(name.Name)
+		text, isText := v.(string)
+		if isText && len(text) > MaxValue {
+			return nil, &Error{name.Offset, name.Offset + len(name.Name), fmt.Errorf("the value of %s is %d bytes long: an expression looks at %d at most", name.Name, len(text), MaxValue)}
+		}
+		if isText == c.data[name.Name] {
+			v = map[bool]any{true: map[string]any{}, false: ""}[c.data[name.Name]] // which nothing gives
+		}
+		env[name.Name] = v
+	}
+	machine := vm.VM{MemoryBudget: maxList}
+	v, err := machine.Run(c.program, env)
+	if err != nil {
+		return nil, c.located(err)
+	}
+	return v, nil
 }
 
 // located turns an error of the library into one of ours.

@@ -12,11 +12,11 @@ import (
 // eval evaluates text; the name EMPTY has no value, others have their own name
 // in lower case.
 func eval(text string) (bool, error) {
-	c, err := condition.New(text)
+	c, err := condition.New(text, condition.Options{})
 	if err != nil {
 		return false, err
 	}
-	return c.Eval(func(name string) string {
+	return c.Eval(func(name string) any {
 		switch name {
 		case "EMPTY":
 			return ""
@@ -77,7 +77,7 @@ func TestMistakesAreFound(t *testing.T) {
 		`toJSON(toJSON(A)) == "x"`:                                     `7-13 toJSON is not for conditions, which ask and do not build text`,
 		`A matches "^.{0,900}.{0,900}y$"`:                              `10-31 the patterns make 3605 steps together, the limit is 2000: repeat less`,
 		`len(1..2000000) > 1`:                                          `5-7 the lists of the condition have more than 10000 elements`,
-		`HUGE == "x"`:                                                  `0-4 the value of HUGE is 4097 bytes long: a condition looks at 4096 at most`,
+		`HUGE == "x"`:                                                  `0-4 the value of HUGE is 4097 bytes long: an expression looks at 4096 at most`,
 		`fromJSON("1") && A`:                                           `0-8 a value of type float64 is neither true nor false: compare it with something`,
 		`fromJSON(A)`:                                                  `0-8 invalid character 'a' looking for beginning of value`,
 		"\xff":                                                         `0-1 the expression is not UTF-8`,
@@ -93,6 +93,106 @@ func TestMistakesAreFound(t *testing.T) {
 		if got := fmt.Sprintf("%d-%d %v", at.Start, at.End, at.Err); got != want {
 			t.Errorf("%.60s:\n got %.300q\nwant %q", text, got, want)
 		}
+	}
+}
+
+// data is what versions holds in tests.
+var data = map[string]any{
+	"3.12": map[string]any{"sha256": "aa", "tags": []any{"a", "b"}, "old": nil},
+	"3.13": map[string]any{"sha256": "bb"},
+}
+
+func value(text string) (string, error) {
+	opt := condition.Options{Value: true, Data: func(name string) bool { return name == "versions" }}
+	c, err := condition.New(text, opt)
+	if err != nil {
+		return "", err
+	}
+	return c.Value(func(name string) any {
+		switch name {
+		case "versions":
+			return data
+		case "V":
+			return "3.12"
+		case "EMPTY":
+			return ""
+		}
+		return strings.ToLower(name)
+	})
+}
+
+func TestValues(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`versions[V].sha256`:                                 "aa",
+		`versions["3.13"].sha256`:                            "bb",
+		`{"3.12": "jdk8", "x": "y"}[V]`:                      "jdk8",
+		`V == "3.12" ? ".exe" : ""`:                          ".exe",
+		`versions["9"]?.sha256 ?? "none"`:                    "none",
+		`versions["9"].sha256 ?? "none"`:                     "none",
+		`versions[V].old ?? "none"`:                          "none",
+		`keys(versions)`:                                     "3.12,3.13",
+		`filter(keys(versions), versions[#].sha256 == "bb")`: "3.13",
+		`map(values(versions), .sha256)`:                     "aa,bb",
+		`versions[V].tags`:                                   "a,b",
+		`join(versions[V].tags, "-")`:                        "a-b",
+		`V in versions`:                                      "true",
+		`"9" in versions`:                                    "false",
+		`semver(V, ">=3.12") && !semver("3.9", ">=3.12")`:    "true",
+		`1 + 2`:         "3",
+		`3 / 2`:         "1.5",
+		`len(versions)`: "2",
+		`"x" + V`:       "x3.12",
+		`EMPTY`:         "",
+		`versions[V].sha256 == "aa" ? "yes" : "no"`: "yes",
+		`versions[V].sha256 != "aa"`:                "false",
+	} {
+		if got, err := value(text); err != nil || got != want {
+			t.Errorf("%s: %q, %v; want %q", text, got, err, want)
+		}
+	}
+}
+
+func TestMistakesInValues(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`versions["3.1"].sha256`:        `there is no key "3.1" (did you mean 3.12?)`,
+		`versions[V].sha`:               `there is no key "sha" (there are old, sha256, tags)`,
+		`versions[V].old`:               `there is no key "old" (there are old, sha256, tags)`,
+		`versions`:                      `the expression gives an object, which is no text: take one of its values`,
+		`versions[V].sha256 == 1`:       `a string is compared with a number: names and data are strings, write "1", or int(NAME)`,
+		`V in [1, 2]`:                   `a string is compared with a number: names and data are strings, write "1", or int(NAME)`,
+		`1 / 0`:                         `the number is not finite`,
+		`float("inf")`:                  `the number is not finite`,
+		`["a,b"]`:                       `the element "a,b" holds a comma, which parts the elements of a list`,
+		`filter(keys(versions), false)`: `the expression gives an empty list: a set needs at least one value`,
+		`versions["9"]?.sha256`:         `the expression gives nothing: write … ?? "" if it may`,
+		`semver("x", ">=1")`:            `"x" is no version`,
+		`semver(V, "what")`:             `"what" is no constraint: write semver(VERSION, ">=3.12")`,
+		`semver(V)`:                     `semver takes 2 arguments`,
+		`keys(V)`:                       `keys takes an object, not a string`,
+		`[[1]]`:                         `the list holds a list`,
+	} {
+		_, err := value(text)
+		var at *condition.Error
+		if !errors.As(err, &at) || !strings.Contains(at.Err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestComparisonsAreFound(t *testing.T) {
+	t.Parallel()
+	c, err := condition.New(`V > "3.9" && D == "a" || D in ["b", "c"] || "d" != D`, condition.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, e := range c.Equals {
+		texts = append(texts, e.Name+e.Text+c.Text[e.Start:e.End])
+	}
+	if got := fmt.Sprint(len(c.Orders), texts); got != `1 [Da"a" Db"b" Dc"c" Dd"d"]` {
+		t.Error(got)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
@@ -293,4 +294,48 @@ func (l lenient) all(node ast.Node) {
 		}
 		return
 	}
+}
+
+// textOf makes a text of a value.
+func textOf(v any) (string, error) {
+	switch v := v.(type) {
+	case nil:
+		return "", fmt.Errorf(`the expression gives nothing: write … ?? "" if it may`)
+	case string:
+		return v, nil
+	case bool, int, int64:
+		return fmt.Sprint(v), nil
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), nil
+	case map[string]any:
+		return "", fmt.Errorf("the expression gives an object, which is no text: take one of its values")
+	}
+	list := reflect.ValueOf(v)
+	if list.Kind() != reflect.Slice {
+		return "", fmt.Errorf("the expression gives a value of type %T, which is no text", v)
+	}
+	if list.Len() == 0 {
+		return "", fmt.Errorf("the expression gives an empty list: a set needs at least one value")
+	}
+	var out strings.Builder
+	for i := range list.Len() {
+		item := list.Index(i).Interface()
+		if reflect.ValueOf(item).Kind() == reflect.Slice {
+			return "", fmt.Errorf("the list holds a list")
+		}
+		text, err := textOf(item)
+		if err != nil {
+			return "", err
+		}
+		if strings.Contains(text, ",") {
+			return "", fmt.Errorf("the element %q holds a comma, which parts the elements of a list", text)
+		}
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		if out.WriteString(text); out.Len() > maxText {
+			return "", fmt.Errorf("the list is longer than %d bytes", maxText)
+		}
+	}
+	return out.String(), nil
 }

@@ -14,6 +14,8 @@ import (
 // what it is made of, so that an evaluation is bounded by the text.
 type reader struct {
 	names []*ast.IdentifierNode
+	// functions are the names that are those of functions.
+	functions map[ast.Node]bool
 	// steps is how large all patterns are.
 	steps   int
 	refused ast.Node
@@ -23,7 +25,7 @@ type reader struct {
 // growing are the functions whose result may be larger than all their arguments
 // together, that compare all elements with all, or whose result is another one
 // the next time.
-const growing = " map reduce groupBy repeat replace join toJSON toBase64 uniq now keys values toPairs "
+const growing = " reduce groupBy repeat replace toJSON toBase64 uniq now toPairs "
 
 // maxSteps is how large the patterns of an expression are together, in
 // instructions of package regexp: each may take part in every letter of a value.
@@ -45,6 +47,13 @@ func (r *reader) Visit(node *ast.Node) {
 	case *ast.CallNode:
 		name := "method"
 		if callee, ok := n.Callee.(*ast.IdentifierNode); ok {
+			if limits, ok := named[callee.Value]; ok {
+				r.functions[callee] = true
+				if len(n.Arguments) < limits[0] || len(n.Arguments) > limits[1] {
+					r.refuse(n, fmt.Sprintf("%s takes %d arguments", callee.Value, limits[0]))
+				}
+				return
+			}
 			name = "function " + callee.Value
 		}
 		r.refuse(n, "there is no "+name+" for conditions")
@@ -57,7 +66,7 @@ func (r *reader) Visit(node *ast.Node) {
 			r.pattern(n.Right)
 		}
 	case *ast.PredicateNode:
-		inner := &reader{}
+		inner := &reader{functions: map[ast.Node]bool{}}
 		ast.Walk(&n.Node, predicates{inner})
 		if inner.refused != nil {
 			r.refuse(inner.refused, "a test of each element holds no other such test: split the condition")
@@ -107,28 +116,50 @@ func (p predicates) Visit(node *ast.Node) {
 	}
 }
 
-// truthName and stepName are functions of ours that no text can name.
-const (
-	truthName = "true or false"
-	stepName  = "step of a loop"
-)
-
-// patcher lets strings stand where the language wants true or false, and counts
-// the work of loops.
-type patcher struct{}
+// patcher lets strings stand where the language wants true or false, counts the
+// work of loops, and puts functions of ours in the place of operators that would
+// say nothing about a mistake.
+type patcher struct{ missing lenient }
 
 // Visit implements ast.Visitor.
-func (patcher) Visit(node *ast.Node) {
+func (p patcher) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.UnaryNode:
 		if n.Operator == "not" || n.Operator == "!" {
 			wrapTruth(&n.Node)
+		}
+	case *ast.MemberNode:
+		if kind := n.Node.Type(); kind == nil || kind.Kind() == reflect.Map || kind.Kind() == reflect.Interface || kind.Kind() == reflect.Slice {
+			name := memberName
+			if p.missing[n] {
+				name = maybeName
+			}
+			call(node, name, n.Node, n.Property)
+		}
+	case *ast.BuiltinNode:
+		if n.Name == "float" {
+			call(node, finiteName, n)
 		}
 	case *ast.BinaryNode:
 		switch n.Operator {
 		case "and", "&&", "or", "||":
 			wrapTruth(&n.Left)
 			wrapTruth(&n.Right)
+		case "==", "!=":
+			if isOpen(n.Left) || isOpen(n.Right) {
+				negate := n.Operator == "!="
+				call(node, equalName, n.Left, n.Right)
+				if negate {
+					not := &ast.UnaryNode{Operator: "not", Node: *node}
+					not.SetLocation(n.Location())
+					wrapTruth(&not.Node)
+					*node = not
+				}
+			}
+		case "in":
+			call(node, inName, n.Left, n.Right)
+		case "/", "**", "^", "%":
+			call(node, finiteName, n)
 		}
 	case *ast.ConditionalNode:
 		wrapTruth(&n.Cond)
@@ -152,10 +183,60 @@ func wrapTruth(node *ast.Node) {
 	if kind != nil && kind.Kind() != reflect.String && kind.Kind() != reflect.Interface {
 		return
 	}
-	call := &ast.CallNode{Callee: &ast.IdentifierNode{Value: truthName}, Arguments: []ast.Node{*node}}
-	call.SetLocation((*node).Location())
-	call.Callee.SetLocation((*node).Location())
-	*node = call
+	call(node, truthName, *node)
+}
+
+// isOpen reports whether the type of a value is known only when it is evaluated.
+func isOpen(node ast.Node) bool {
+	kind := node.Type()
+	return kind == nil || kind.Kind() == reflect.Interface
+}
+
+// call puts a call of a function in the place of a node.
+func call(node *ast.Node, name string, arguments ...ast.Node) {
+	at := (*node).Location()
+	out := &ast.CallNode{Callee: &ast.IdentifierNode{Value: name}, Arguments: arguments}
+	out.SetLocation(at)
+	out.Callee.SetLocation(at)
+	*node = out
+}
+
+// comparisons finds comparisons of which a check warns.
+type comparisons struct{ c *Condition }
+
+// Visit implements ast.Visitor.
+func (v *comparisons) Visit(node *ast.Node) {
+	n, ok := (*node).(*ast.BinaryNode)
+	if !ok {
+		return
+	}
+	at := Comparison{Start: v.c.offset(n.Location().From), End: v.c.offset(n.Location().To)}
+	isText := func(node ast.Node) bool { return node.Type() != nil && node.Type().Kind() == reflect.String }
+	switch n.Operator {
+	case "<", "<=", ">", ">=":
+		if isText(n.Left) && isText(n.Right) {
+			v.c.Orders = append(v.c.Orders, at)
+		}
+	case "==", "!=":
+		v.equal(at, n.Left, n.Right)
+		v.equal(at, n.Right, n.Left)
+	case "in":
+		if list, ok := n.Right.(*ast.ArrayNode); ok {
+			for _, item := range list.Nodes {
+				v.equal(at, n.Left, item)
+			}
+		}
+	}
+}
+
+func (v *comparisons) equal(at Comparison, name, text ast.Node) {
+	id, ok := name.(*ast.IdentifierNode)
+	literal, ok2 := text.(*ast.StringNode)
+	if ok && ok2 {
+		at.Start, at.End = v.c.offset(literal.Location().From), v.c.offset(literal.Location().To)
+		at.Name, at.Text = id.Value, literal.Value
+		v.c.Equals = append(v.c.Equals, at)
+	}
 }
 
 // truth makes true or false of a value: a string is false when it is empty or, in

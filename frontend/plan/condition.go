@@ -123,7 +123,7 @@ func evaluateCondition(in *syntax.Instruction, lookup func(string) value, part [
 		}
 		values[name.Name], deps = v.text, merge(deps, v.deps)
 	}
-	on, err = in.Holds(func(name string) string { return values[name] })
+	on, err = in.Holds(func(name string) any { return values[name] })
 	return on, deps, err
 }
 

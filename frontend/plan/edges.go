@@ -32,7 +32,8 @@ func (p *planner) edges(at place) ([]Edge, error) {
 	if err != nil {
 		return nil, at.error(at.reference.TargetSpan, err)
 	}
-	if at.kind != KindGate && stage.Index >= at.inst.Stage.Index {
+	// a trigger runs further down, where more stages are above
+	if at.kind != KindGate && stage.Index >= at.inst.Stage.Index && !(at.in.OnBuild && stage != at.inst.Stage) {
 		return nil, at.errorf(at.reference.TargetSpan, "cannot copy from stage %q, it needs to be defined before current stage %q", name, at.inst.Stage)
 	}
 	if err := p.refuseRecursion(at, stage, stage.String()); err != nil {
@@ -124,7 +125,7 @@ func (p *planner) oneName(at place, name string) (place, string, error) {
 	if err != nil {
 		return at, "", at.errorf(ref.TargetSpan, "%s stands for %s: %w", ref.Target, shortened(name), err)
 	}
-	if !called.Call || !isOneName(called.Target) {
+	if !called.Call || !isOneName(called.Target) || slices.ContainsFunc(called.Bindings, func(b syntax.Binding) bool { return b.Set }) {
 		return at, "", refused
 	}
 	called.Within(ref.TargetSpan)
@@ -196,31 +197,37 @@ func refuseTriggers(at place, base *Instance) error {
 	return nil
 }
 
-// epoch plans the stage that SOURCE_DATE_EPOCH names in the sealed sub-build of
-// root; upstream finds it by its name.
-func (p *planner) epoch(root *Instance) error {
-	if p.out.Epochs[root] != nil {
-		return nil
+// epoch returns the value of SOURCE_DATE_EPOCH, and whether it has one.
+func (e *Environment) epoch() (string, bool) {
+	if name, ok := e.Args[epoch]; ok {
+		return name, true
 	}
-	name, ok := root.Env.Args[epoch]
-	if !ok {
-		name, _ = root.Env.Global(epoch)
-	}
+	return e.Global(epoch)
+}
+
+// epoch plans the stage that SOURCE_DATE_EPOCH names in env, the sub-build of root;
+// upstream finds it by its name.
+func (p *planner) epoch(root *Instance, env *Environment) error {
+	name, _ := env.epoch()
 	p.note(epoch)
-	p.note(root.Env.globals[epoch].deps...)
-	m, err := p.mean(place{kind: kindEpoch, inst: root, reference: &syntax.Reference{}}, root.Env, name)
+	p.note(env.globals[epoch].deps...)
+	m, err := p.mean(place{kind: kindEpoch, inst: root, reference: &syntax.Reference{}}, env, name)
 	if m == nil || err != nil {
 		return err
 	}
-	stage, err := p.pick(m, root.Env)
+	stage, err := p.pick(m, env)
 	if err != nil {
 		return err
 	}
-	inst, err := p.instance(stage, root.Env)
-	if err == nil {
-		p.out.Epochs[root] = inst
+	inst, err := p.instance(stage, env)
+	if err != nil {
+		return err
 	}
-	return err
+	if known := p.out.Epochs[root]; known != nil && known != inst && !p.apart {
+		return fmt.Errorf("%s of %s is the stage %s, which is another one in two calls: %s and %s", epoch, root.Name, name, known.Name, inst.Name)
+	}
+	p.out.Epochs[root] = inst
+	return nil
 }
 
 // expand expands the variables of a word that stands at span, all of which have to

@@ -79,6 +79,10 @@ func (e *Environment) Global(name string) (string, bool) {
 	return v.text, v.set
 }
 
+// MadeOf returns the names of the inputs on which the value of a global ARG
+// depends.
+func (e *Environment) MadeOf(name string) []string { return e.globals[name].deps }
+
 // Without returns e without some build args and ARGs of the global part, for
 // another target.
 func (e *Environment) Without(names map[string]struct{}, off map[*syntax.Instruction]bool, stage string) (*Environment, error) {

@@ -23,60 +23,47 @@ func (i *Instance) Gates() iter.Seq2[*syntax.Reference, Edge] {
 	}
 }
 
-// Wait is a stage that has to build for another one to be there.
+// Wait is a gate that has something to build.
 type Wait struct {
-	// Edge leads to the stage. It is sealed when the way there leads through a
-	// sealed one.
 	Edge
-	// From is the FROM whose --after names the stage, Reference that name: of the
-	// instance that waits, or of a gate that has nothing to build but gates.
+	// From is the FROM whose --after names the gate, Reference that name.
 	From      *syntax.Instruction
 	Reference *syntax.Reference
 }
 
-// Waits returns what has to build for the gates of the instance. A gate without
-// steps stands for the gates of its own and of what it is built FROM.
+// Waits returns the gates of the instance that have something to build: steps, or
+// gates of their own or of what they are built FROM. A stage of gates without steps
+// is there once these are.
 func (i *Instance) Waits() []Wait { return i.waits }
 
+// findWaits finds out what the instance builds. That of all it needs is known.
 func (i *Instance) findWaits() {
-	var seen map[*Instance]bool
+	base := i.Base.To
+	i.empty = !i.Replaced && i.makesNothing() && (base == nil && i.Base.Name == scratch || base != nil && base.empty)
 	for ref, e := range i.Gates() {
-		if seen == nil {
-			seen = map[*Instance]bool{}
-		}
-		switch {
-		case seen[e.To]:
-		case !e.To.Empty():
-			seen[e.To] = true
+		if e.To.builds {
 			i.waits = append(i.waits, Wait{e, i.Stage.From, ref})
-		default:
-			seen[e.To] = true
-			for _, w := range e.To.gated() {
-				if !seen[w.To] {
-					seen[w.To] = true
-					w.Sealed = w.Sealed || e.Sealed
-					i.waits = append(i.waits, w)
-				}
-			}
 		}
 	}
+	i.builds = !i.empty || len(i.waits) > 0 || base != nil && base.builds
 }
 
-// gated returns what has to build for an instance without steps.
-func (i *Instance) gated() []Wait {
-	if i.Base.To == nil {
-		return i.waits
-	}
-	out := slices.Clip(i.waits)
-	for _, w := range i.Base.To.gated() {
-		w.Sealed = w.Sealed || i.Base.Sealed
-		out = append(out, w)
-	}
-	return out
+// makesNothing reports whether no instruction of the stage makes files.
+func (i *Instance) makesNothing() bool {
+	return !slices.ContainsFunc(i.Instructions, func(in *syntax.Instruction) bool {
+		switch in.Keyword {
+		case command.Run, command.Copy, command.Add, command.Workdir:
+			return !in.OnBuild
+		}
+		return false
+	})
 }
 
-// All yields the edges of the instance, that of its FROM first, and those to what
-// its gates stand for.
+// Empty reports whether the instance has no files and nothing that makes any. Its
+// gates have to build all the same.
+func (i *Instance) Empty() bool { return i.empty }
+
+// All yields the edges of the instance, that of its FROM first.
 func (i *Instance) All() iter.Seq[Edge] {
 	return func(yield func(Edge) bool) {
 		if !yield(i.Base) {
@@ -84,11 +71,6 @@ func (i *Instance) All() iter.Seq[Edge] {
 		}
 		for _, e := range i.Gates() {
 			if !yield(e) {
-				return
-			}
-		}
-		for _, w := range i.waits {
-			if !yield(w.Edge) {
 				return
 			}
 		}
@@ -102,20 +84,4 @@ func (i *Instance) All() iter.Seq[Edge] {
 			}
 		}
 	}
-}
-
-// Empty reports whether the instance has no files and nothing that makes any. Its
-// gates have to build all the same.
-func (i *Instance) Empty() bool {
-	switch {
-	case i.Replaced, i.Base.To == nil && i.Base.Name != scratch, i.Base.To != nil && !i.Base.To.Empty():
-		return false
-	}
-	return !slices.ContainsFunc(i.Instructions, func(in *syntax.Instruction) bool {
-		switch in.Keyword {
-		case command.Run, command.Copy, command.Add, command.Workdir:
-			return !in.OnBuild
-		}
-		return false
-	})
 }

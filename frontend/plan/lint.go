@@ -49,7 +49,7 @@ func (p *planner) lint() {
 			p.warn(RuleUnusedStage, from.Lines(), "stage %s is skipped: nothing uses it and no gate names it (--after=%s makes it a gate)", inst.Stage, inst.Stage)
 		}
 		for ref, e := range inst.Gates() {
-			if e.To.Empty() && len(e.To.gated()) == 0 {
+			if !e.To.builds {
 				p.warn(RuleGateNeverRuns, from.Place(ref.Span), "gate %s has nothing to run", ref.Text)
 			}
 		}

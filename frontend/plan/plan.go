@@ -95,7 +95,10 @@ type Instance struct {
 	// depend on.
 	Reads []string
 	scope *scope
-	waits []Wait
+	// waits are the gates that have something to build. empty says that the
+	// instance has no files, builds that something has to build for it all the same.
+	waits         []Wait
+	empty, builds bool
 }
 
 // Edge is one meaning of a reference.
@@ -175,7 +178,7 @@ func (p *planner) plan() error {
 			return err
 		}
 	}
-	if err := p.epoch(p.out.Root); err != nil {
+	if err := p.epoch(p.out.Root, p.out.Root.Env); err != nil {
 		return err
 	}
 	for _, stage := range p.main.Stages {

@@ -140,6 +140,10 @@ func TestErrors(t *testing.T) {
 			build{text: "ARG S\nARG SECRET=1\nFROM alpine AS x\nARG A\nFROM alpine\nCOPY --from=$S / /", args: map[string]string{"S": "x(A=$SECRET)"}},
 			`which is not one name`,
 		},
+		"a set out of a variable": {
+			build{text: "ARG S\nFROM alpine AS x\nARG A\nFROM alpine\nCOPY --from=$S / /", args: map[string]string{"S": "x(A=[1,2])"}},
+			`which is not one name`,
+		},
 		"a platform out of a variable holds a line end": {
 			build{text: "ARG P\nFROM --platform=$P alpine AS x\nFROM alpine\nCOPY --from=x() / /", args: map[string]string{"P": "linux/amd64 alpine AS q\nRUN x"}},
 			`line 2, column 6: failed to parse platform $P`,
@@ -212,6 +216,10 @@ func TestErrors(t *testing.T) {
 			build{text: "FROM alpine AS busybox\nFROM ./x.Dockerfile#x", files: map[string]string{"x.Dockerfile": "FROM alpine AS x\nONBUILD COPY --from=busybox / /"}},
 			`line 2, column 6: ./x.Dockerfile#x has a trigger that names the image busybox (line 2), which is a stage here`,
 		},
+		"the stage of an epoch differs where its call is one": {
+			build{text: "ARG SOURCE_DATE_EPOCH=e\nFROM alpine AS e\nARG V\nFROM busybox AS b\nFROM b() AS m\nARG V\nFROM scratch\nCOPY --from=m(V=1) / /1\nCOPY --from=m(V=2) / /2"},
+			`line 5, column 6: SOURCE_DATE_EPOCH of b is the stage e, which is another one in two calls: e(V=1) and e(V=2)`,
+		},
 		"calls of a build are bounded": {
 			build{text: "FROM alpine AS b\nARG V\nFROM scratch\n" + strings.Repeat("COPY --from=b(V=["+strings.TrimSuffix(strings.Repeat("x,", 1000), ",")+"]) / /d/\n", 11)},
 			`line 14, column 15: the build has more than 10000 calls`,
@@ -276,14 +284,14 @@ func TestGatesOfGates(t *testing.T) {
 		text string
 		want string
 	}{
-		"a stage of gates":        {"FROM --after=test scratch AS c\nFROM --after=c alpine", "test"},
-		"of sets":                 {"FROM --after=test(GO=[1,2]),lint scratch AS c\nFROM --after=c,lint alpine", "test(GO=1) test(GO=2) lint"},
-		"by a call":               {"FROM --after=test(GO=1) scratch AS c\nFROM --after=c() alpine", "test(GO=1)"},
-		"along the base":          {"FROM --after=test scratch AS c\nFROM --after=lint c AS d\nENV A=1\nFROM --after=d alpine", "lint test"},
-		"through a sealed base":   {"FROM --after=test scratch AS c\nFROM c() AS d\nFROM --after=d alpine", "test sealed"},
-		"of stages of gates":      {"FROM --after=test scratch AS c\nFROM --after=c,lint scratch AS d\nFROM --after=d alpine", "test lint"},
-		"with steps of its own":   {"FROM --after=test busybox AS c\nFROM --after=c alpine", "c"},
-		"nothing to build at all": {"FROM scratch AS c\nFROM --after=c alpine", ""},
+		"a stage of gates":        {"FROM --after=test scratch AS c\nFROM --after=c alpine", "c(test)"},
+		"of sets":                 {"FROM --after=test(GO=[1,2]),lint scratch AS c\nFROM --after=c,lint alpine", "c(test(GO=1) test(GO=2) lint) lint"},
+		"by a call":               {"FROM --after=test(GO=1) scratch AS c\nFROM --after=c() alpine", "c(test(GO=1))"},
+		"along the base":          {"FROM --after=test scratch AS c\nFROM c AS d\nENV A=1\nFROM --after=d alpine", "d"},
+		"through a sealed base":   {"FROM --after=test scratch AS c\nFROM c() AS d\nFROM --after=d alpine", "d"},
+		"of stages of gates":      {"FROM --after=test scratch AS c\nFROM --after=c,lint scratch AS d\nFROM --after=d alpine", "d(c(test) lint)"},
+		"with steps of its own":   {"FROM --after=test busybox AS c\nFROM --after=c alpine", "c(test)"},
+		"nothing to build at all": {"FROM scratch AS c\nFROM --after=c scratch AS d\nFROM --after=d alpine", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -291,18 +299,24 @@ func TestGatesOfGates(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got []string
-			for _, w := range p.Root.Waits() {
-				got = append(got, w.To.Name)
-				if w.Sealed {
-					got = append(got, "sealed")
-				}
-			}
-			if strings.Join(got, " ") != test.want {
+			if got := gatesOf(p.Root); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}
+}
+
+// gatesOf names what an instance waits for, and what that waits for.
+func gatesOf(i *Instance) string {
+	var out []string
+	for _, w := range i.Waits() {
+		name := w.To.Name
+		if inner := gatesOf(w.To); inner != "" {
+			name += "(" + inner + ")"
+		}
+		out = append(out, name)
+	}
+	return strings.Join(out, " ")
 }
 
 func TestContextsByPlatform(t *testing.T) {

@@ -91,6 +91,9 @@ type place struct {
 
 // error returns err as a mistake at span.
 func (at place) error(span syntax.Span, err error) error {
+	if err == nil {
+		return nil
+	}
 	if at.in == nil {
 		return diagnostic.Errorf(diagnostic.Place{}, "target %q, column %d: %w", at.target, span.Start+1, err)
 	}

@@ -45,9 +45,9 @@ func (s *scope) lookup(name string) value {
 func (s *scope) undeclared(name string) value {
 	switch {
 	case s.base != "":
-		return value{unknown: &unknown{name, s.base}}
+		return value{unknown: &unknown{name, s.base, s.env.globals[name].set}}
 	case name == pathName:
-		return value{unknown: &unknown{name, "the builder"}}
+		return value{unknown: &unknown{name, "the builder", false}}
 	}
 	return value{}
 }

@@ -52,8 +52,9 @@ func (p *planner) callee(at place, m *meaning, c *call, written string, sealed b
 		if inst, err = p.instance(stage, env); err != nil {
 			return at.chain(err, written)
 		}
-		if sealed {
-			return p.epoch(inst)
+		// lowering may make any call a build of its own
+		if _, given := env.epoch(); sealed || given && p.out.Epochs[inst] == nil {
+			return at.error(at.reference.Span, p.epoch(inst, env))
 		}
 		return nil
 	})
@@ -72,7 +73,8 @@ func (p *planner) calledStage(at place, m *meaning, c *call, written string) (*s
 	environment := func(target string) (*Environment, error) {
 		env, err := c.env.eval.with(c.env, c.values, c.platform, target)
 		if err == nil {
-			err = p.checkGlobals(env)
+			// a mistake is one of the call; values that pass make no other build
+			_, err = p.record(nil, func() error { return p.checkGlobals(env) })
 		}
 		return env, at.chain(err, written)
 	}

@@ -24,10 +24,16 @@ type unknown struct {
 	name string
 	// base is what may set it, such as "the base image golang:1.26".
 	base string
+	// global is set when the build has such a name, which the stage does not declare.
+	global bool
 }
 
 func (u *unknown) String() string {
-	return fmt.Sprintf("%s may be set by %s, whose ENV is not known before the build", u.name, u.base)
+	text := fmt.Sprintf("%s may be set by %s, whose ENV is not known before the build", u.name, u.base)
+	if u.global {
+		text += fmt.Sprintf(": write ARG %s above to take that of the build", u.name)
+	}
+	return text
 }
 
 // tracker is an environment that notes what is looked up in it.

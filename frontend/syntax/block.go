@@ -126,14 +126,9 @@ func (b *blocks) enter(in *Instruction, block *Block, expression Span) error {
 	if expression.Start >= expression.End {
 		return errorAt(in.keyword.Start, len(strings.TrimSpace(in.Line)), `an expression is missing: write IF TARGETARCH == "arm64"`)
 	}
-	c := &Condition{Flag: expression, quoted: true}
-	text := in.Line[expression.Start:expression.End]
-	for i := range len(text) + 1 {
-		c.offsets = append(c.offsets, expression.Start+i)
-	}
-	var err error
-	if c.Condition, err = condition.New(text); err != nil {
-		return c.mistake(err)
+	c, err := in.bare(expression, false)
+	if err != nil {
+		return err
 	}
 	in.If = c
 	block.add(in)
@@ -219,7 +214,7 @@ func (b *blocks) finish() error {
 // Taken returns the branch that counts: the first one whose condition holds; nil
 // for none. lookup gives the value of a name, empty when it has none. Errors are
 // located.
-func (block *Block) Taken(lookup func(name string) string) (*Branch, error) {
+func (block *Block) Taken(lookup func(name string) any) (*Branch, error) {
 	for _, branch := range block.Branches {
 		on, err := branch.Marker.Holds(lookup)
 		if err != nil || on {

@@ -90,7 +90,7 @@ CMD ["a", \
 		for _, in := range file.Stages[0].Instructions {
 			taken := map[*syntax.Block]*syntax.Branch{}
 			for _, block := range in.Inner() {
-				branch, err := block.Taken(func(name string) string { return map[string]string{"A": a}[name] })
+				branch, err := block.Taken(func(name string) any { return map[string]string{"A": a}[name] })
 				if err != nil {
 					t.Fatal(err)
 				}

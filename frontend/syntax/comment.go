@@ -45,10 +45,10 @@ func startsFlag(text string) bool {
 
 // readComments reads the extensions among the comments above the instruction. It
 // returns the flags among them.
-func (in *Instruction) readComments(named *mounts, open *blocks) (flags logicalLine, err error) {
+func (in *Instruction) readComments(r *fileReader) (flags logicalLine, err error) {
 	for _, c := range in.file.comments(in.leadStart, max(in.start, in.leadStart)) {
 		if !c.flags() {
-			if err := in.file.extensionComment(c, named, open); err != nil {
+			if err := in.file.extensionComment(c, r); err != nil {
 				return flags, err
 			}
 			if flags.text != "" && in.file.isInstruction(c) {
@@ -104,12 +104,12 @@ func (f *File) checkFlags(c comment) error {
 }
 
 // trailingComments reads the comments below the last instruction.
-func (f *File) trailingComments(from int, named *mounts, open *blocks) error {
+func (f *File) trailingComments(from int, r *fileReader) error {
 	for _, c := range f.comments(from, len(f.text)) {
 		if c.flags() {
 			return f.errorAt(c.offset, c.offset+len(c.text), "there is no instruction below these flags")
 		}
-		if err := f.extensionComment(c, named, open); err != nil {
+		if err := f.extensionComment(c, r); err != nil {
 			return err
 		}
 	}
@@ -150,7 +150,7 @@ func (f *File) isInstruction(c comment) bool {
 }
 
 // extensionComment reads a comment that is an instruction, or looks like one.
-func (f *File) extensionComment(c comment, named *mounts, open *blocks) error {
+func (f *File) extensionComment(c comment, r *fileReader) error {
 	_, end := firstWord(c.text)
 	word := c.text[:end]
 	if !f.isInstruction(c) {
@@ -162,7 +162,10 @@ func (f *File) extensionComment(c comment, named *mounts, open *blocks) error {
 	line.add(c.text, c.offset)
 	switch word {
 	case "MOUNT", "IMPORT", "IF", "ELSE", "END":
-		return f.addModule(word, line, named, open)
+		return r.module(word, line)
+	case "LET":
+		end := c.offset + len(c.text)
+		return r.let(&Instruction{file: f, logical: line, leadStart: c.offset, start: c.offset, end: end, heredocs: end})
 	}
 	return f.errorAt(c.offset, c.offset+end, "%s is not part of this release", word)
 }

@@ -34,7 +34,8 @@ func (c *Condition) Span(start, end int) Span {
 // take away the quotes and escapes that are the expression's own. The expression
 // may stand in quotes; there an escape token in front of such a quote makes it part
 // of the text. Other letters stand for themselves, quotes of a bare expression too.
-func newCondition(line string, f *Flag, escape rune) (*Condition, error) {
+func (in *Instruction) newCondition(f *Flag) (*Condition, error) {
+	line, escape := in.Line, in.file.Escape
 	switch {
 	case !f.HasValue:
 		return nil, errorAt(f.Span.Start, f.Span.End, `--if needs an expression: write --if='TARGETARCH == "arm64"'`)
@@ -58,7 +59,7 @@ func newCondition(line string, f *Flag, escape rune) (*Condition, error) {
 	}
 	c.offsets = append(c.offsets, at+len(text))
 	var err error
-	if c.Condition, err = condition.New(bare.String()); err == nil {
+	if c.Condition, err = condition.New(bare.String(), in.file.expression(false)); err == nil {
 		return c, nil
 	}
 	if rest := strings.TrimSpace(line[f.Span.End:]); !c.quoted && rest != "" && condition.Unfinished(err) {
@@ -81,6 +82,27 @@ func closes(text string, quote byte, escape rune) bool {
 	return false
 }
 
+// bare returns the expression that stands at a span of the line, without quotes
+// around it.
+func (in *Instruction) bare(at Span, value bool) (*Condition, error) {
+	c := &Condition{Flag: at, quoted: true}
+	text := in.Line[at.Start:at.End]
+	for i := range len(text) + 1 {
+		c.offsets = append(c.offsets, at.Start+i)
+	}
+	var err error
+	if c.Condition, err = condition.New(text, in.file.expression(value)); err != nil {
+		return nil, c.mistake(err)
+	}
+	return c, nil
+}
+
+// expression says what the text of an expression does not: which names are those
+// of data.
+func (f *File) expression(value bool) condition.Options {
+	return condition.Options{Value: value, Data: func(name string) bool { return f.DataOf(name) != nil }}
+}
+
 // mistake places an error of the expression in the logical line.
 func (c *Condition) mistake(err error) error {
 	var at *condition.Error
@@ -93,7 +115,7 @@ func (c *Condition) mistake(err error) error {
 
 // Holds evaluates the condition of the instruction, true without one. lookup
 // gives the value of a name, empty when it has none. Errors are located.
-func (in *Instruction) Holds(lookup func(name string) string) (bool, error) {
+func (in *Instruction) Holds(lookup func(name string) any) (bool, error) {
 	if in.If == nil {
 		return true, nil
 	}
@@ -113,7 +135,7 @@ func (in *Instruction) condition(f *Flag) (bool, error) {
 			return true, errorAt(f.Span.Start, f.Span.End, "a second --if: join them with && in one")
 		}
 		var err error
-		in.If, err = newCondition(in.Line, f, in.file.Escape)
+		in.If, err = in.newCondition(f)
 		in.erase(f)
 		return true, err
 	case f.Name == "--if-exists" && copies(in.Keyword):

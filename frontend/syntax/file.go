@@ -135,7 +135,7 @@ func (f *File) instructions(nodes []*parser.Node, opt Options) ([]*Instruction, 
 			return nil, err
 		}
 	}
-	err := f.trailingComments(behind, r.named, r.blocks)
+	err := f.trailingComments(behind, r)
 	if err == nil {
 		err = r.blocks.finish()
 	}
@@ -168,16 +168,19 @@ func (r *fileReader) read(in *Instruction) error {
 	if err != nil {
 		return in.Locate(err)
 	}
-	flags, err := in.readComments(r.named, r.blocks)
+	flags, err := in.readComments(r)
 	if err != nil {
 		return err
 	}
 	switch word := in.Node.Value; {
+	case strings.EqualFold(word, letInstruction):
+		in.insert(flags)
+		return r.let(in)
 	case strings.EqualFold(word, mountInstruction), strings.EqualFold(word, importInstruction), r.blocks.isMarker(word):
 		r.file.Extended = true
 		in.insert(flags)
 		in.Line = in.logical.text
-		return r.file.addModule(word, in.logical, r.named, r.blocks)
+		return r.module(word, in.logical)
 	}
 	in.heredocs = in.end
 	if next <= in.EndLine {
@@ -233,18 +236,18 @@ func (in *Instruction) take(flags logicalLine, named *mounts) error {
 	return nil
 }
 
-// addModule reads a line that is a MOUNT, an IMPORT or the marker of a block.
-func (f *File) addModule(word string, line logicalLine, named *mounts, open *blocks) error {
+// module reads a line that is a MOUNT, an IMPORT or the marker of a block.
+func (r *fileReader) module(word string, line logicalLine) error {
 	switch strings.ToLower(word) {
 	case mountInstruction:
-		if open.open != nil {
-			return f.errorAt(line.offset(0, false), line.offset(len(word), true), "MOUNT stands outside of blocks: put the condition on the instruction that uses the mount")
+		if r.blocks.open != nil {
+			return r.file.errorAt(line.offset(0, false), line.offset(len(word), true), "MOUNT stands outside of blocks: put the condition on the instruction that uses the mount")
 		}
-		return named.define(f, line)
+		return r.named.define(r.file, line)
 	case importInstruction:
-		return f.addImport(line, named.inStage, open)
+		return r.file.addImport(line, r.named.inStage, r.blocks)
 	}
-	return open.marker(line)
+	return r.blocks.marker(line)
 }
 
 // declarations returns the words of all ARGs and ENVs, the names among them, and
@@ -341,6 +344,9 @@ func (in *Instruction) parse() (any, error) {
 
 // add gives the instruction its command and its place.
 func (f *File) add(in *Instruction) error {
+	if in.Let != nil {
+		return f.put(in)
+	}
 	cmd, err := in.parse()
 	if err != nil {
 		if better, ok := in.unknownFlag(err); ok {
@@ -353,7 +359,12 @@ func (f *File) add(in *Instruction) error {
 	if err := in.checkSources(); err != nil {
 		return err
 	}
-	if stage, ok := cmd.(*instructions.Stage); ok {
+	return f.put(in)
+}
+
+// put gives the instruction its place.
+func (f *File) put(in *Instruction) error {
+	if stage, ok := in.Command.(*instructions.Stage); ok {
 		f.Stages = append(f.Stages, &Stage{Index: len(f.Stages), Name: stage.Name, From: in})
 		return nil
 	}
@@ -365,7 +376,7 @@ func (f *File) add(in *Instruction) error {
 		stage.Instructions = append(stage.Instructions, in)
 		return nil
 	}
-	if _, ok := cmd.(*instructions.ArgCommand); !ok {
+	if _, ok := in.Command.(*instructions.ArgCommand); !ok {
 		return parser.WithLocation(errors.New("no build stage in current context"), in.Location())
 	}
 	in.global = true

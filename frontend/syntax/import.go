@@ -17,9 +17,9 @@ type Import struct {
 	// Path is the file, in the source From when that is not empty.
 	Path, From         string
 	PathSpan, FromSpan Span
-	// Alias is in lower case.
-	Alias     string
-	AliasSpan Span
+	// Alias is in lower case, Written as it stands.
+	Alias, Written string
+	AliasSpan      Span
 	// Context is what --context gives, empty without.
 	Context     string
 	ContextSpan Span
@@ -39,6 +39,25 @@ var (
 	aliasPattern = regexp.MustCompile(`^[a-zA-Z][\w-]*$`)
 	argPattern   = regexp.MustCompile(`^[a-zA-Z_]\w*$`)
 )
+
+// IsData reports whether the import is one of data: a JSON file.
+func (im *Import) IsData() bool {
+	path := im.Path
+	if path == "" {
+		path = im.From
+	}
+	return strings.HasSuffix(strings.ToLower(path), ".json")
+}
+
+// DataOf returns the import that makes data a name in expressions; nil for none.
+func (f *File) DataOf(name string) *Import {
+	for _, im := range f.Imports {
+		if im.Written == name && im.IsData() {
+			return im
+		}
+	}
+	return nil
+}
 
 // IsFile reports whether a name is that of a stage in another file:
 // ./go.Dockerfile#build, or the file alone for its last stage.
@@ -104,7 +123,8 @@ func (in *Instruction) scanImport() (*Import, error) {
 	text := func(i int) string { return line[words[i].Start:words[i].End] }
 	switch {
 	case len(words) >= 2 && strings.EqualFold(text(len(words)-2), "as"):
-		im.AliasSpan, im.Alias = words[len(words)-1], strings.ToLower(text(len(words)-1))
+		im.AliasSpan, im.Written = words[len(words)-1], text(len(words)-1)
+		im.Alias = strings.ToLower(im.Written)
 		if !aliasPattern.MatchString(im.Alias) {
 			return nil, errorAt(im.AliasSpan.Start, im.AliasSpan.End, "%q cannot be the name of an import: letters, digits, _ and - are allowed, a letter first", im.Alias)
 		}

@@ -45,6 +45,9 @@ type Instruction struct {
 	Mounts []string
 	// Arg is what the flags of an ARG ask for.
 	Arg ArgFlags
+	// Let is the expression of a LET, which otherwise is like an ARG of its name; nil
+	// for any other instruction.
+	Let *Let
 	// If is the condition of the instruction; nil for none.
 	If *Condition
 	// Branch is the side of a block in which it stands; nil for none.

@@ -1,0 +1,140 @@
+package llbgen
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
+)
+
+// callSites say where the instances of a plan are asked for: a step that fails shows
+// these lines beside its own.
+type callSites struct {
+	// gates are the places that ask for an instance as a gate.
+	gates map[*plan.Instance][]diagnostic.Place
+	// calls are the first calls found that lead to an instance.
+	calls map[*plan.Instance]callSite
+}
+
+// callSite is one call.
+type callSite struct {
+	from  *plan.Instance
+	place diagnostic.Place // without ranges where the reference is no call
+}
+
+// newCallSites goes through a plan from its root on, the nearest instances first.
+func newCallSites(p *plan.Plan) *callSites {
+	s := &callSites{gates: map[*plan.Instance][]diagnostic.Place{}, calls: map[*plan.Instance]callSite{p.Root: {}}}
+	for _, inst := range p.Instances {
+		for _, w := range inst.Waits() {
+			s.gates[w.To] = append(s.gates[w.To], w.From.Place(w.Reference.Span))
+		}
+	}
+	queue := []*plan.Instance{p.Root}
+	for _, kept := range p.Kept {
+		if _, ok := s.calls[kept]; !ok {
+			s.calls[kept] = callSite{}
+			queue = append(queue, kept)
+		}
+	}
+	for ; len(queue) > 0; queue = queue[1:] {
+		inst := queue[0]
+		reach := func(e plan.Edge, place func() diagnostic.Place) {
+			if e.To == nil {
+				return
+			}
+			if _, known := s.calls[e.To]; known {
+				return
+			}
+			site := callSite{from: inst}
+			if e.Call != "" {
+				site.place = place()
+			}
+			s.calls[e.To] = site
+			queue = append(queue, e.To)
+		}
+		in := inst.Stage.From
+		reach(inst.Base, func() diagnostic.Place { return in.Place(in.References[len(in.References)-1].Span) })
+		for ref, e := range inst.Gates() {
+			reach(e, func() diagnostic.Place { return in.Place(ref.Span) })
+		}
+		for _, in := range inst.Instructions {
+			for _, ref := range in.References {
+				for _, e := range inst.Edges[ref] {
+					reach(e, func() diagnostic.Place { return in.Place(ref.Span) })
+				}
+			}
+		}
+	}
+	return s
+}
+
+// of returns the places that ask for an instance: those of its gates, then the calls
+// on one way to the root, the nearest first.
+func (s *callSites) of(inst *plan.Instance) []diagnostic.Place {
+	if inst == nil {
+		return nil
+	}
+	var out []diagnostic.Place
+	add := func(place diagnostic.Place) {
+		if len(place.Ranges) > 0 && !slices.ContainsFunc(out, func(other diagnostic.Place) bool {
+			return other.Text == place.Text && slices.Equal(other.Ranges, place.Ranges)
+		}) {
+			out = append(out, place)
+		}
+	}
+	for _, place := range s.gates[inst] {
+		add(place)
+	}
+	for at := inst; at != nil; at = s.calls[at].from {
+		add(s.calls[at].place)
+	}
+	return out
+}
+
+// platformCall returns the call that gives an instance its platform; no place when
+// the build does.
+func (s *callSites) platformCall(inst *plan.Instance) diagnostic.Place {
+	for at := inst; at != nil; at = s.calls[at].from {
+		site := s.calls[at]
+		if site.from != nil && len(site.place.Ranges) > 0 && !site.from.Env.Same(inst.Env, plan.PlatformInput) {
+			return site.place
+		}
+	}
+	return diagnostic.Place{}
+}
+
+// explainPlatform says of an image that lacks a platform who asks for it.
+func (b *build) explainPlatform(u *unit, err error) error {
+	var (
+		located *parser.LocationError
+		other   *unitError
+	)
+	if !strings.Contains(err.Error(), "no match for platform in manifest") || !errors.As(err, &located) || errors.As(err, &other) {
+		return err
+	}
+	for _, ranges := range located.Locations {
+		for _, r := range ranges {
+			o, ok := u.file.Lines.Of(r.Start.Line)
+			if !ok || o.Instance == nil || o.In != o.Instance.Stage.From || o.Instance.Base.Platform == nil {
+				continue
+			}
+			inst := o.Instance
+			call := b.calls.platformCall(inst)
+			if len(call.Ranges) == 0 {
+				return err
+			}
+			platform := platforms.FormatAll(*inst.Base.Platform)
+			mistake := fmt.Errorf("%s has no %s; stage %s is built for it by the call on line %d. Write FROM --platform=$BUILDPLATFORM, or correct the platform: %w",
+				inst.Base.Name, platform, inst.Stage, call.Line(), err)
+			return diagnostic.Relate(diagnostic.At(o.In.Lines(), mistake), call, "called on line %d", call.Line())
+		}
+	}
+	return err
+}

@@ -1,0 +1,86 @@
+package lower
+
+import (
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
+	"github.com/stagecraft-build/stagecraft/llbgen/lower/text"
+)
+
+// Gates are those that a text has. At the end of a stage that waits the text has a
+// COPY from each gate, of a path that is the gate's name: it makes an op with both
+// as its inputs, which llbgen then replaces by one that only waits.
+type Gates struct {
+	// Stage is the stage at the end of the text that has the gates of all others,
+	// for an engine on which a stage cannot wait; empty for none.
+	Stage  string
+	byPath map[string]plan.Wait
+	steps  map[*plan.Instance]int
+}
+
+// Of returns the gate that a copy of a path stands for.
+func (g *Gates) Of(path string) (plan.Wait, bool) {
+	gate, ok := g.byPath[path]
+	return gate, ok
+}
+
+// Any reports whether the text has gates.
+func (g *Gates) Any() bool { return len(g.byPath) > 0 }
+
+// Steps returns how many steps of an instance stand for gates.
+func (g *Gates) Steps(inst *plan.Instance) int { return g.steps[inst] }
+
+// gates writes what stands for the gates of inst.
+func (l *lowerer) gates(inst *plan.Instance) error {
+	if !l.opt.Wait {
+		return nil
+	}
+	for _, w := range inst.Waits() {
+		if err := l.gate(inst, w); err != nil {
+			return err
+		}
+		l.file.Gates.steps[inst]++
+	}
+	return nil
+}
+
+// gate writes what stands for a gate of inst.
+func (l *lowerer) gate(inst *plan.Instance, gate plan.Wait) error {
+	in := gate.From
+	from, err := text.Image(l.edge(inst, gate.Edge))
+	if err != nil {
+		return in.Locate(err)
+	}
+	name, err := text.Stage(l.names().add(""))
+	if err != nil {
+		return in.Locate(err)
+	}
+	path := text.Path(name)
+	l.file.Gates.byPath[path.String()] = gate
+	l.note(in, l.out.Copy(in, from, path))
+	return nil
+}
+
+// gateStage writes the stage that needs the gates of all others.
+func (l *lowerer) gateStage() error {
+	if l.opt.Wait {
+		return nil
+	}
+	seen := map[*plan.Instance]bool{}
+	for _, inst := range l.unit.Instances {
+		for _, w := range inst.Waits() {
+			if seen[w.To] || w.To.Empty() { // whose own gates are among those of all
+				continue
+			}
+			seen[w.To] = true
+			if l.file.Gates.Stage == "" {
+				l.file.Gates.Stage = l.names().other("gates", "gates")
+				if err := l.from(nil, newFrom("FROM", scratch, l.file.Gates.Stage)); err != nil {
+					return err
+				}
+			}
+			if err := l.gate(inst, w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,299 @@
+package lower
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
+	"github.com/moby/buildkit/frontend/dockerfile/command"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/llbgen/lower/text"
+)
+
+// stages writes the instances.
+func (l *lowerer) stages() error {
+	for _, inst := range l.unit.Instances {
+		l.current = inst
+		if err := l.stage(inst); err != nil {
+			return err
+		}
+	}
+	l.current = nil
+	return nil
+}
+
+// stage writes one instance.
+func (l *lowerer) stage(inst *plan.Instance) error {
+	l.index[inst] = l.out.Stages()
+	if inst.Env.File().Main && inst.Stage.Index == l.index[inst] && l.unit.like(inst) {
+		l.file.numbered[inst.Stage.Index] = true
+	}
+	l.out.Lead(inst.Stage.From)
+	if err := l.base(inst); err != nil {
+		return err
+	}
+	if inst.Replaced {
+		return nil
+	}
+	for _, name := range inst.Globals {
+		word, err := l.declaration(inst, name)
+		if err != nil {
+			return inst.Stage.From.Locate(err)
+		}
+		l.note(inst.Stage.From, l.out.Args(inst.Stage.From, []text.Word{word}))
+	}
+	for _, in := range inst.Instructions {
+		l.out.Lead(in)
+		if err := l.instruction(inst, in); err != nil {
+			return err
+		}
+	}
+	return l.gates(inst)
+}
+
+// declaration returns that of a global ARG which inst declares by itself.
+func (l *lowerer) declaration(inst *plan.Instance, name string) (text.Word, error) {
+	if v, ok := l.unit.values.arg(inst, name, false); ok {
+		return text.Arg(name, v)
+	}
+	return text.Bare(name)
+}
+
+// base writes the FROM of inst: as it stands in the file where it means the same
+// in this text.
+func (l *lowerer) base(inst *plan.Instance) error {
+	in := inst.Stage.From
+	st := in.Stage()
+	name := l.unit.naming.name(inst)
+	from := newFrom(st.OrigCmd, "", name)
+	changed := in.Changed() || name != st.Name
+	if st.Platform != "" {
+		platform, same, err := l.unit.values.expand(inst, st.Platform)
+		if err != nil {
+			return err
+		}
+		from.platformOf(st.Platform, platform, same)
+		changed = changed || !same
+	}
+	switch e := inst.Base; {
+	case inst.Replaced:
+		if l.unit.naming.own[inst] { // upstream puts the context in its place
+			base, same, err := l.unit.values.expand(inst, st.BaseName)
+			if err != nil {
+				return err
+			}
+			from.baseOf(st.BaseName, base, same)
+			changed = changed || !same
+			break
+		}
+		from.base(l.context(inst.Stage.Name, *inst.Base.Platform))
+		from.on(*inst.Base.Platform)
+		changed = true
+	case l.unit.Sealed(e):
+		from.base(l.names().Image(e.To))
+		from.Platform, changed = text.Word{}, true
+		if l.unit.foreign(e.To) {
+			from.on(e.To.Env.Platform)
+		}
+	case e.To != nil:
+		from.base(l.unit.naming.name(e.To))
+		changed = changed || st.BaseName != from.Base.String()
+	case l.unit.foreign(inst) && e.Name == scratch:
+		from.base(l.helperOf(inst, scratch))
+		from.Platform, changed = text.Word{}, true
+	default:
+		base, same, err := l.unit.values.expand(inst, st.BaseName)
+		if err != nil {
+			return err
+		}
+		if safe := l.outside(base); safe != base {
+			base, same = safe, false
+		}
+		from.baseOf(st.BaseName, base, same)
+		changed = changed || !same
+		if l.unit.foreign(inst) && st.Platform == "" {
+			from.on(inst.Env.Platform)
+			changed = true
+		}
+	}
+	if !changed {
+		l.note(in, l.out.Verbatim(in))
+		return nil
+	}
+	l.file.froms[from.String()] = strings.TrimSpace(in.Line)
+	return l.from(in, from)
+}
+
+// fromLine is a FROM that is being made.
+type fromLine struct {
+	text.From
+	// platform is set when it is not that of the file.
+	platform bool
+	// errBase says that the base was refused, err another word.
+	errBase, err error
+}
+
+func newFrom(keyword, base, name string) *fromLine {
+	f := &fromLine{From: text.From{Keyword: keyword}}
+	f.Name = f.word(text.Stage(name))
+	if base != "" {
+		f.base(base)
+	}
+	return f
+}
+
+// word notes when a word is refused.
+func (f *fromLine) word(w text.Word, err error) text.Word {
+	f.err = cmp.Or(f.err, err)
+	return w
+}
+
+// base sets the base.
+func (f *fromLine) base(name string) {
+	base, err := text.Image(name)
+	f.Base, f.errBase = base, err
+}
+
+// on sets the platform.
+func (f *fromLine) on(platform ocispecs.Platform) {
+	f.Platform, f.platform = f.word(text.Platform(platforms.FormatAll(platform))), true
+}
+
+// baseOf sets the base to an expression of the file, or to what it means where that
+// is not the same.
+func (f *fromLine) baseOf(expression, meaning string, same bool) {
+	if word, ok := text.Expression(expression); ok && same {
+		f.Base = word
+		return
+	}
+	f.base(meaning)
+}
+
+// platformOf sets the platform likewise.
+func (f *fromLine) platformOf(expression, meaning string, same bool) {
+	if word, ok := text.Expression(expression); ok && same {
+		f.Platform = word
+		return
+	}
+	f.Platform, f.platform = f.word(text.Platform(meaning)), true
+}
+
+// from writes a FROM.
+func (l *lowerer) from(in *syntax.Instruction, from *fromLine) error {
+	switch err := cmp.Or(from.errBase, from.err); {
+	case err == nil:
+	case in == nil:
+		return err
+	case from.errBase != nil && in.Stage() != nil:
+		return in.Error(in.References[len(in.References)-1].Span, err)
+	default:
+		return in.Locate(err)
+	}
+	span := l.out.From(in, from.From)
+	l.file.add(Origin{Span: span, In: in, Instance: l.current, Platform: from.platform})
+	return nil
+}
+
+// instruction writes an instruction below the FROM, once for each call of its set.
+func (l *lowerer) instruction(inst *plan.Instance, in *syntax.Instruction) error {
+	if in.Keyword == command.Arg {
+		if words, err := l.args(inst, in); err != nil || words != nil {
+			if err == nil {
+				l.note(in, l.out.Args(in, words))
+			}
+			return err
+		}
+	}
+	for n := range inst.Variants(in) {
+		if err := l.variant(inst, in, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// variant writes an instruction for call number n of its set.
+func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) error {
+	var (
+		names     map[*syntax.Reference]text.Word
+		arguments *text.Arguments
+	)
+	for _, ref := range in.References {
+		e := inst.Edges[ref][min(n, len(inst.Edges[ref])-1)]
+		if name := l.edge(inst, e); name != ref.Text && !l.byIndex(e, ref) {
+			word, err := text.Image(name)
+			if err != nil {
+				return in.Errorf(ref.Span, "%w", err)
+			}
+			if names == nil {
+				names = map[*syntax.Reference]text.Word{}
+			}
+			names[ref] = word
+		}
+		if e.Copy == nil {
+			continue
+		}
+		var err error
+		if arguments, err = text.CopyArguments(in, e.Copy.Words, e.Copy.JSON); err != nil {
+			return in.Errorf(ref.Span, "%w", err)
+		}
+	}
+	l.note(in, l.out.Edit(in, names, arguments))
+	return nil
+}
+
+// byIndex reports whether a reference by number means the same in this text.
+func (l *lowerer) byIndex(e plan.Edge, ref *syntax.Reference) bool {
+	return e.To != nil && !l.unit.Sealed(e) && !ref.Mount && ref.Text == strconv.Itoa(l.index[e.To])
+}
+
+// edge returns the name of what e stands for.
+func (l *lowerer) edge(inst *plan.Instance, e plan.Edge) string {
+	switch {
+	case l.unit.Sealed(e):
+		return l.names().Image(e.To)
+	case e.To != nil:
+		return l.unit.naming.name(e.To)
+	case e.Name == scratch || !l.unit.foreign(inst):
+		return l.outside(e.Name)
+	case e.Context:
+		return l.context(e.Name, inst.Env.Platform)
+	}
+	return l.helperOf(inst, e.Name)
+}
+
+// outside returns a name for an image or context that is no stage's in the text.
+func (l *lowerer) outside(name string) string {
+	if l.unit.naming.taken[strings.ToLower(name)] {
+		if named, err := reference.ParseNormalizedNamed(name); err == nil {
+			return named.Name()
+		}
+	}
+	return name
+}
+
+// args returns the words of an ARG that has a value in inst which the converter
+// would not give it; nil when it has none.
+func (l *lowerer) args(inst *plan.Instance, in *syntax.Instruction) ([]text.Word, error) {
+	var words []text.Word
+	for i, word := range in.Words() {
+		name, _, hasDefault := strings.Cut(word, "=")
+		v, ok := l.unit.values.arg(inst, name, hasDefault)
+		if !ok {
+			continue
+		}
+		if words == nil {
+			words = text.Own(in)
+		}
+		var err error
+		if words[i], err = text.Arg(name, v); err != nil {
+			return nil, in.Locate(err)
+		}
+	}
+	return words, nil
+}

@@ -1,0 +1,94 @@
+package lower
+
+import (
+	"github.com/containerd/platforms"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+)
+
+// StandIn is what an image of a text stands for, when it is not the image of that
+// name: an Image or a Context.
+type StandIn interface{ standIn() }
+
+// Image is an image that something is copied from on a platform of its own. The
+// stage that is built FROM it runs none of its triggers.
+type Image struct{ Name string }
+
+// Context is a named context for a platform of its own.
+type Context struct {
+	Name     string
+	Platform ocispecs.Platform
+}
+
+func (Image) standIn()   {}
+func (Context) standIn() {}
+
+// standIn returns the image that stands for something. key tells it apart, name is
+// what users see.
+func (l *lowerer) standIn(key, name string, what StandIn) string {
+	ref := Host + l.names().other(key, name)
+	l.file.StandIns[ref] = what
+	return ref
+}
+
+// context returns the image that stands for a named context on a platform.
+func (l *lowerer) context(name string, platform ocispecs.Platform) string {
+	return l.standIn("context "+name+" "+platforms.FormatAll(platform), name, Context{name, platform})
+}
+
+// ScratchContext is a named context that gives an empty filesystem of any platform:
+// upstream's FROM scratch ignores --platform.
+const ScratchContext = "stagecraft-scratch"
+
+const scratch = "scratch"
+
+// helpers writes the stages for images that instances copy from on a platform of
+// their own: COPY --from has no flag for it.
+func (l *lowerer) helpers() error {
+	for _, inst := range l.unit.Instances {
+		if !l.unit.foreign(inst) {
+			continue
+		}
+		if !inst.Replaced && inst.Base.To == nil && inst.Base.Name == scratch {
+			if err := l.helper(inst, scratch, ScratchContext, inst.Stage.From); err != nil {
+				return err
+			}
+		}
+		for _, in := range inst.Instructions {
+			for _, ref := range in.References {
+				for _, e := range inst.Edges[ref] {
+					if e.To != nil || e.Name == scratch || e.Context {
+						continue
+					}
+					// a name that stands for the image without its triggers, which
+					// only a FROM runs
+					image := l.standIn("image "+e.Name, e.Name, Image{e.Name})
+					if err := l.helper(inst, e.Name, image, in); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// helper writes a stage that is an image on the platform of inst.
+func (l *lowerer) helper(inst *plan.Instance, key, image string, in *syntax.Instruction) error {
+	shown := key
+	key += " " + platforms.FormatAll(inst.Env.Platform)
+	if _, ok := l.ofHelper[key]; ok {
+		return nil
+	}
+	l.ofHelper[key] = l.names().other("helper "+key, shown)
+	from := newFrom("FROM", image, l.ofHelper[key])
+	from.on(inst.Env.Platform)
+	return l.from(in, from)
+}
+
+// helperOf returns the stage that is an image on the platform of inst.
+func (l *lowerer) helperOf(inst *plan.Instance, name string) string {
+	return l.ofHelper[name+" "+platforms.FormatAll(inst.Env.Platform)]
+}

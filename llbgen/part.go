@@ -1,0 +1,118 @@
+package llbgen
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/solver/pb"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/llbgen/lower"
+)
+
+const scratch = "scratch"
+
+// part is what is converted apart from what uses it: a unit, or a named context for
+// a platform of its own. Upstream's converter takes it for an image.
+type part interface {
+	// load makes its LLB.
+	load(ctx context.Context, b *build) (*converted, error)
+	// title is what users call it.
+	title() string
+	known() *answer
+}
+
+// answer is what became of a part.
+type answer struct {
+	once sync.Once
+	out  *converted
+	err  error
+}
+
+func (a *answer) known() *answer { return a }
+
+// converted is a part as LLB.
+type converted struct {
+	def    *llb.Definition
+	result *dockerfile2llb.Result
+}
+
+// convert converts a part, once: when upstream's converter asks for its image
+// config.
+func (b *build) convert(ctx context.Context, p part) (*converted, error) {
+	a := p.known()
+	a.once.Do(func() { a.out, a.err = p.load(ctx, b) })
+	return a.out, a.err
+}
+
+// unit is a unit of the plan with its text.
+type unit struct {
+	*lower.Unit
+	answer
+	file *lower.File
+	// client gives the build context.
+	client *dockerui.Client
+	// adds and skips say that the text has a COPY for an ADD --from, and one that
+	// skips what is missing; mounts that a RUN has mounts that do not stand in it.
+	adds, skips, mounts bool
+	// located are the lines of instructions in their files.
+	located map[*syntax.Instruction][]*pb.Range
+}
+
+func (u *unit) title() string { return u.Root.Name }
+
+func (u *unit) load(ctx context.Context, b *build) (*converted, error) {
+	res, err := dockerfile2llb.Dockerfile2LLB(ctx, u.file.Data, b.options(u))
+	if err != nil {
+		return nil, b.explain(u, b.explainPlatform(u, err))
+	}
+	def, err := b.marshal(ctx, u, res.State)
+	if err != nil {
+		return nil, err
+	}
+	res.Image.History = u.forgetGates(res.Image.History)
+	if u.adds {
+		u.addHistory(res.Image.History)
+	}
+	b.showTriggers(u, res.Image.Config.OnBuild)
+	res.Image.RootFS.DiffIDs = slices.DeleteFunc(res.Image.RootFS.DiffIDs, func(layer digest.Digest) bool { return layer == standInLayer })
+	return &converted{def, res}, nil
+}
+
+// namedContext is a named context for a platform of its own.
+type namedContext struct {
+	lower.Context
+	answer
+}
+
+func (c *namedContext) title() string { return c.Name }
+
+func (c *namedContext) load(ctx context.Context, b *build) (*converted, error) {
+	nc, err := b.opt.Client.NamedContext(c.Name, dockerui.ContextOpt{Platform: &c.Platform, ResolveMode: b.opt.ImageResolveMode.String()})
+	if err != nil {
+		return nil, err
+	}
+	if nc == nil {
+		return nil, fmt.Errorf("there is no context %s", c.Name)
+	}
+	st, img, err := nc.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if img == nil {
+		img = &dockerspec.DockerOCIImage{}
+	}
+	def, err := st.Marshal(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+	}
+	img.Config.OnBuild = nil // upstream runs no triggers of a context that replaces a stage
+	return &converted{def, &dockerfile2llb.Result{Image: img}}, nil
+}
