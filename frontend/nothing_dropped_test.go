@@ -138,11 +138,11 @@ func mustHold(keyword, text, tail string, comment bool) bool {
 	case comment:
 		return text != "" || flag
 	case keyword == "MOUNT", keyword == "IMPORT", keyword == "FROM":
-		return strings.TrimSpace(text+tail) != ""
+		return strings.TrimLeft(text+tail, " \t-") != "" // "--" ends the flags
 	case keyword == "ARG": // ignores flags that it does not know, and takes any word as a name
 		return (tail == "" || flag) && slices.ContainsFunc([]string{"--if=", "--required", "--oneof"}, func(known string) bool { return strings.HasPrefix(text, known) })
 	case strings.HasPrefix(tail, " =="): // as if the expression went on
-		return strings.HasPrefix(text, "--if=")
+		return text == "--if=NEVER"
 	}
 	return text != "" && strings.TrimSpace(tail) == "" // else it ends the flags
 }

@@ -116,8 +116,16 @@ func (in *Instruction) scanFlag(f *Flag) error {
 		return in.scanAfter(f)
 	case in.Keyword == command.Arg:
 		return in.scanArg(f)
+	case f.Commented && in.ignoresFlags():
+		return in.refuse(fmt.Errorf("unknown flag: %s", f.Name))
 	}
 	return nil
+}
+
+// ignoresFlags reports whether upstream takes any flag of the instruction and does
+// nothing with it.
+func (in *Instruction) ignoresFlags() bool {
+	return in.Keyword == command.Arg || in.Keyword == command.Healthcheck && strings.EqualFold(in.Line[in.arguments.Start:in.arguments.End], "none")
 }
 
 func copies(keyword string) bool { return keyword == command.Copy || keyword == command.Add }
@@ -196,6 +204,9 @@ func (in *Instruction) scanArg(f *Flag) error {
 		// upstream does not look at flags here
 		if err, ok := in.unknownFlag(fmt.Errorf("unknown flag: %s", f.Name)); ok {
 			return in.refuse(err)
+		}
+		if f.Commented {
+			return in.refuse(fmt.Errorf("unknown flag: %s", f.Name))
 		}
 		return nil
 	}

@@ -123,8 +123,8 @@ func (g *gates) stage(name string, file, source int) *gatedStage {
 		s.image, s.pinned = []string{"alpine", "golang"}[g.rand.IntN(2)], g.chance(15)
 	case g.chance(60):
 		s.base = g.one(s)
-		if s.base != nil && s.base.to.file != file && len(s.base.to.triggers) > 0 {
-			s.base = nil // those name stages of their own file: an error
+		if s.base != nil && !s.base.plain(s) && len(s.base.to.triggers) > 0 {
+			s.base = nil // to a call, as to another file, such triggers are an error
 		}
 	}
 	if g.runnable {
