@@ -3,7 +3,6 @@ package llbgen
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/moby/buildkit/client/llb"
@@ -11,7 +10,6 @@ import (
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/solver/pb"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
-	"github.com/opencontainers/go-digest"
 
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 	"github.com/stagecraft-build/stagecraft/llbgen/lower"
@@ -82,7 +80,7 @@ func (u *unit) load(ctx context.Context, b *build) (*converted, error) {
 		u.addHistory(res.Image.History)
 	}
 	b.showTriggers(u, res.Image.Config.OnBuild)
-	res.Image.RootFS.DiffIDs = slices.DeleteFunc(res.Image.RootFS.DiffIDs, func(layer digest.Digest) bool { return layer == standInLayer })
+	res.Image.RootFS.DiffIDs = withoutStandIn(res.Image.RootFS.DiffIDs)
 	return &converted{def, res}, nil
 }
 

@@ -106,6 +106,18 @@ func withoutTriggers(config []byte) ([]byte, error) {
 // upstream takes an image without layers for an empty one.
 const standInLayer digest.Digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 
+// withoutStandIn takes the layer that stands for files out of those of a config.
+func withoutStandIn(layers []digest.Digest) []digest.Digest {
+	if !slices.Contains(layers, standInLayer) {
+		return layers
+	}
+	layers = slices.DeleteFunc(slices.Clone(layers), func(layer digest.Digest) bool { return layer == standInLayer })
+	if len(layers) == 0 {
+		return nil // as in a config that never had one
+	}
+	return layers
+}
+
 // config returns the image config for the converter.
 func (c *converted) config() ([]byte, error) {
 	img := *c.result.Image

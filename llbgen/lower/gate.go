@@ -59,13 +59,17 @@ func (l *lowerer) gate(inst *plan.Instance, gate plan.Wait) error {
 	return nil
 }
 
-// gateStage writes the stage that needs the gates of all others.
+// gateStage writes the stage that needs the gates of all others of which the result
+// is made.
 func (l *lowerer) gateStage() error {
 	if l.opt.Wait {
 		return nil
 	}
 	seen := map[*plan.Instance]bool{}
 	for _, inst := range l.unit.Instances {
+		if !l.unit.needed[inst] {
+			continue
+		}
 		for _, w := range inst.Waits() {
 			if seen[w.To] || w.To.Empty() { // whose own gates are among those of all
 				continue

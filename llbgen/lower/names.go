@@ -1,7 +1,6 @@
 package lower
 
 import (
-	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,14 +25,24 @@ type Names struct {
 // .invalid resolves (RFC 2606), should one ever be asked for.
 const Host = "stagecraft.invalid/"
 
-// NewNames takes a prefix that no file holds. It is short: what reads
-// the text takes time for each letter.
+// NewNames takes a prefix that neither a file nor a value of the build holds. It is
+// short: what reads the text takes time for each letter.
 func NewNames(p *plan.Plan) *Names {
 	prefix := "s__"
-	for _, f := range p.Files() {
-		data := bytes.ToLower(f.Data)
-		for bytes.Contains(data, []byte(prefix)) {
+	avoid := func(text string) {
+		for text = strings.ToLower(text); strings.Contains(text, prefix); {
 			prefix = "s" + prefix
+		}
+	}
+	for _, f := range p.Files() {
+		avoid(string(f.Data))
+	}
+	for _, inst := range p.Instances {
+		for _, value := range inst.Env.Args {
+			avoid(value)
+		}
+		for e := range inst.All() {
+			avoid(e.Name)
 		}
 	}
 	return &Names{

@@ -28,6 +28,8 @@ type Unit struct {
 	// kept are instances that the root may not need.
 	kept   []*plan.Instance
 	member map[*plan.Instance]bool
+	// needed are the instances of which the result of the plan is made.
+	needed map[*plan.Instance]bool
 	naming *naming
 	values *values
 }
@@ -42,12 +44,13 @@ func Units(p *plan.Plan, platform *ocispecs.Platform, n *Names, bake bool) ([]*U
 	// a stage that is built FROM the root as an image cannot stand in its text
 	needs := map[*plan.Instance]bool{}
 	kept := slices.DeleteFunc(slices.Clone(p.Kept), func(inst *plan.Instance) bool { return needsBuild(inst, p.Root, needs) })
+	made := needed(p.Root)
 	for roots := []*plan.Instance{p.Root}; len(roots) > 0; roots = roots[1:] {
 		if seen[roots[0]] {
 			continue
 		}
 		seen[roots[0]] = true
-		u := &Unit{Root: roots[0], epoch: p.Epochs[roots[0]], Platform: platform, kept: kept}
+		u := &Unit{Root: roots[0], epoch: p.Epochs[roots[0]], Platform: platform, kept: kept, needed: made}
 		if platform != nil || u.Root.Env.Explicit() {
 			u.Platform = &u.Root.Env.Platform
 		}
@@ -63,6 +66,40 @@ func Units(p *plan.Plan, platform *ocispecs.Platform, n *Names, bake bool) ([]*U
 		kept = nil
 	}
 	return all, nil
+}
+
+// needed returns the instances of which root is made. The triggers of a stage are steps
+// of those that are built FROM it.
+func needed(root *plan.Instance) map[*plan.Instance]bool {
+	out := map[*plan.Instance]bool{}
+	var visit func(*plan.Instance)
+	steps := func(inst *plan.Instance, triggers bool) {
+		for _, in := range inst.Instructions {
+			for _, ref := range in.References {
+				for _, e := range inst.Edges[ref] {
+					if in.OnBuild == triggers {
+						visit(e.To)
+					}
+				}
+			}
+		}
+	}
+	visit = func(inst *plan.Instance) {
+		if inst == nil || out[inst] {
+			return
+		}
+		out[inst] = true
+		visit(inst.Base.To)
+		if inst.Base.To != nil {
+			steps(inst.Base.To, true)
+		}
+		for _, e := range inst.Gates() {
+			visit(e.To)
+		}
+		steps(inst, false)
+	}
+	visit(root)
+	return out
 }
 
 // needsBuild reports whether inst may need root as a build of its own. known are
