@@ -124,7 +124,7 @@ func (f *File) instructions(nodes []*parser.Node, opt Options) ([]*Instruction, 
 	join := newJoiner(f.index, f.Escape)
 	all := make([]*Instruction, 0, len(nodes))
 	var changed []*Instruction
-	declared, named := declarations(nodes), newMounts(opt.Mount)
+	named := newMounts(opt.Mount)
 	f.mounts = named
 	behind := f.header
 	for _, node := range nodes {
@@ -180,7 +180,7 @@ func (f *File) instructions(nodes []*parser.Node, opt Options) ([]*Instruction, 
 			}
 		}
 		if in.Changed() {
-			f.Extended = f.Extended || in.extends(declared)
+			f.Extended = f.Extended || in.extends()
 			if !in.patch() {
 				changed = append(changed, in)
 			}
@@ -200,25 +200,6 @@ func (f *File) addModule(word string, line logicalLine, named *mounts) error {
 		return named.define(f, line)
 	}
 	return f.addImport(line, named.inStage)
-}
-
-// declarations returns the words of all ARGs and ENVs, the names among them, and
-// the names that every build declares.
-func declarations(nodes []*parser.Node) map[string]bool {
-	out := map[string]bool{"TARGETSTAGE": true, "TARGETMACHINE": true, "TARGETTRIPLE": true, "BUILDMACHINE": true, "BUILDTRIPLE": true}
-	for _, name := range []string{"PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT"} {
-		out["TARGET"+name], out["BUILD"+name] = true, true
-	}
-	for _, node := range nodes {
-		if word := strings.ToLower(node.Value); word != command.Arg && word != command.Env {
-			continue
-		}
-		for n := node.Next; n != nil; n = n.Next {
-			name, _, _ := strings.Cut(n.Value, "=")
-			out[name] = true
-		}
-	}
-	return out
 }
 
 // patch makes the node of a COPY whose reference upstream's parser took for one
