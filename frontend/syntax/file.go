@@ -114,7 +114,8 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 	f.findMachineArgs()
 	f.Extended = f.Extended || len(f.machineArgs) > 0
 	if len(f.Stages) == 0 {
-		return f, errors.New("dockerfile contains no stages to build")
+		end := f.index.position(len(f.text))
+		return f, diagnostic.At(f.at([]parser.Range{{Start: parser.Position{Line: end.Line}, End: parser.Position{Line: end.Line}}}), errors.New("dockerfile contains no stages to build"))
 	}
 	return f, nil
 }

@@ -248,7 +248,7 @@ func (in *Instruction) PlainFlags(name func(*Reference) string) []string {
 	var names []string
 	line := in.Splice(in.Replace(func(ref *Reference) string {
 		stand := placeholder(len(names) / 2)
-		names = append(names, stand, name(ref))
+		names = append(names, stand, widen(name(ref)))
 		return stand
 	}))
 	r := readLine(line, 0, in.file.Escape)
