@@ -136,7 +136,7 @@ func (b *build) image(ctx context.Context) (*Image, error) {
 		return nil, err
 	}
 	if len(b.parts) > 1 || b.main.patched() {
-		if img.Definition, err = b.link(out.def); err != nil {
+		if img.Definition, err = b.link(ctx, out.def); err != nil {
 			return nil, err
 		}
 	}
@@ -169,7 +169,7 @@ func (b *build) scans(ctx context.Context, img *Image) error {
 			if err != nil {
 				return err
 			}
-			if def, err = b.link(def); err != nil {
+			if def, err = b.link(ctx, def); err != nil {
 				return err
 			}
 			img.Result.IsIgnoreCache = img.Result.IsIgnoreCache || b.noCache(b.names.Find(name))

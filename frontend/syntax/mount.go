@@ -252,7 +252,7 @@ func (f *File) tryMount(spec logicalLine) error {
 	if err == nil {
 		cmd, err = in.parse()
 	}
-	if run, ok := cmd.(*instructions.RunCommand); ok && !strings.Contains(spec.text, "$") {
+	if run, ok := cmd.(*instructions.RunCommand); ok && err == nil && !strings.Contains(spec.text, "$") {
 		err = run.Expand(func(word string) (string, error) { return word, nil })
 	}
 	if _, mistake, ok := SpanOf(err); ok {
