@@ -59,7 +59,7 @@ func newCallSites(p *plan.Plan) *callSites {
 			s.calls[e.To] = site
 			queue = append(queue, e.To)
 		}
-		in := inst.Stage.From
+		in := inst.From
 		reach(inst.Base, func() diagnostic.Place { return in.Place(in.References[len(in.References)-1].Span) })
 		for ref, e := range inst.Gates() {
 			reach(e, func() diagnostic.Place { return in.Place(ref.Span) })
@@ -122,7 +122,7 @@ func (b *build) explainPlatform(u *unit, err error) error {
 	for _, ranges := range located.Locations {
 		for _, r := range ranges {
 			o, ok := u.file.Lines.Of(r.Start.Line)
-			if !ok || o.Instance == nil || o.In != o.Instance.Stage.From || o.Instance.Base.Platform == nil {
+			if !ok || o.Instance == nil || o.In != o.Instance.From || o.Instance.Base.Platform == nil {
 				continue
 			}
 			inst := o.Instance

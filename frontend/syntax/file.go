@@ -178,6 +178,9 @@ func (r *fileReader) read(in *Instruction) error {
 		return r.let(in)
 	case strings.EqualFold(word, mountInstruction), strings.EqualFold(word, importInstruction), r.blocks.isMarker(word):
 		r.file.Extended = true
+		if err := r.file.refuseInner(in); err != nil {
+			return err
+		}
 		in.insert(flags)
 		in.Line = in.logical.text
 		return r.module(word, in.logical)
