@@ -68,7 +68,7 @@ func (p *planner) calls(at place, m *meaning, names *scope) ([]*call, error) {
 		if err := refusePlatformPart(at, b); err != nil {
 			return nil, err
 		}
-		if err := refuseComputed(at, m.env, b); err != nil {
+		if err := refuseComputed(at, fileOf(m.env).computed(b.Name), b); err != nil {
 			return nil, err
 		}
 		if err := p.declaredSomewhere(fileOf(m.env), at, b); err != nil {

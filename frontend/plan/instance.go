@@ -43,7 +43,9 @@ func (p *planner) resolve(inst *Instance) error {
 			continue
 		}
 		inst.Base = edges[0]
-		p.noteTriggers(inst)
+		if err := p.noteTriggers(inst); err != nil {
+			return err
+		}
 	}
 	if err := p.selectInstructions(inst); err != nil {
 		return err
@@ -59,7 +61,9 @@ func (p *planner) resolve(inst *Instance) error {
 			}
 		}
 		if in.Keyword == command.Arg {
-			p.noteArg(env, in)
+			if err := p.noteArg(env, in); err != nil {
+				return err
+			}
 			if err := p.checkArgs(inst, n, in); err != nil {
 				return err
 			}
@@ -88,25 +92,33 @@ func (i *Instance) set(ref *syntax.Reference, edges []Edge) {
 
 // noteArg looks an ARG line of a stage up: its text is what may have to change,
 // that of a trigger too.
-func (p *planner) noteArg(env *Environment, in *syntax.Instruction) {
+func (p *planner) noteArg(env *Environment, in *syntax.Instruction) error {
 	for _, word := range in.Words() {
 		name, _, hasDefault := strings.Cut(word, "=")
-		inputs, _ := env.inputsOf(name, hasDefault)
+		inputs, given := env.inputsOf(name, hasDefault)
 		p.note(inputs...)
+		_, computed := env.lets[name]
+		if why := env.globals[name].unknown; why != nil && (computed || !given && !hasDefault) {
+			return diagnostic.Relate(why.err, in.Lines(), "read by ARG %s on line %d", name, in.StartLine)
+		}
 	}
+	return nil
 }
 
 // noteTriggers looks the ARGs up that the base of inst, a build of its own, leaves
 // for the stage to run.
-func (p *planner) noteTriggers(inst *Instance) {
+func (p *planner) noteTriggers(inst *Instance) error {
 	if !inst.Base.Sealed {
-		return
+		return nil
 	}
 	for _, in := range inst.Base.To.Instructions {
 		if in.OnBuild && in.Keyword == command.Arg {
-			p.noteArg(inst.Env, in)
+			if err := p.noteArg(inst.Env, in); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // selectInstructions finds the instructions of the stage that are there, and the

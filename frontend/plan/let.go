@@ -148,7 +148,11 @@ func computed(env *Environment, name string) *syntax.Instruction {
 	if in := env.lets[name]; in != nil {
 		return in
 	}
-	d := fileOf(env)
+	return fileOf(env).computed(name)
+}
+
+// computed returns the LET of a name that no ARG of the file takes; nil for none.
+func (d *dockerfile) computed(name string) *syntax.Instruction {
 	if _, ok := d.declared[name]; ok {
 		return nil
 	}
@@ -167,11 +171,11 @@ func inFile(in *syntax.Instruction) string {
 }
 
 // refuseComputed refuses a binding of a name that a LET computes.
-func refuseComputed(at place, env *Environment, b syntax.Binding) error {
-	if let := computed(env, b.Name); let != nil {
-		return at.error(b.NameSpan, computedError(let, b.Name))
+func refuseComputed(at place, let *syntax.Instruction, b syntax.Binding) error {
+	if let == nil {
+		return nil
 	}
-	return nil
+	return at.error(b.NameSpan, computedError(let, b.Name))
 }
 
 // warnComputed warns of build args that do nothing, since the name is computed.
