@@ -114,7 +114,8 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 	f.findMachineArgs()
 	f.Extended = f.Extended || len(f.machineArgs) > 0
 	if len(f.Stages) == 0 {
-		return f, errors.New("dockerfile contains no stages to build")
+		end := f.index.position(len(f.text))
+		return f, diagnostic.At(f.at([]parser.Range{{Start: parser.Position{Line: end.Line}, End: parser.Position{Line: end.Line}}}), errors.New("dockerfile contains no stages to build"))
 	}
 	return f, nil
 }
@@ -143,7 +144,7 @@ func (f *File) refusedFrom(err error) error {
 // instructions cuts the file at the nodes of upstream's parser and finds the
 // extensions.
 func (f *File) instructions(nodes []*parser.Node, opt Options) ([]*Instruction, error) {
-	r := &fileReader{file: f, join: newJoiner(f.index, f.Escape), named: newMounts(opt.Mount), blocks: &blocks{file: f}, declared: declarations(nodes)}
+	r := &fileReader{file: f, join: newJoiner(f.index, f.Escape), named: newMounts(opt.Mount), blocks: &blocks{file: f}}
 	f.mounts = r.named
 	behind := f.header
 	for _, node := range nodes {
@@ -169,12 +170,11 @@ func (f *File) instructions(nodes []*parser.Node, opt Options) ([]*Instruction, 
 
 // fileReader reads the instructions of a file one after the other.
 type fileReader struct {
-	file     *File
-	join     *joiner
-	named    *mounts
-	blocks   *blocks
-	declared map[string]bool
-	all      []*Instruction
+	file   *File
+	join   *joiner
+	named  *mounts
+	blocks *blocks
+	all    []*Instruction
 	// changed are those of which upstream has to read the plain form.
 	changed []*Instruction
 }
@@ -232,7 +232,7 @@ func (r *fileReader) read(in *Instruction) error {
 		}
 	}
 	if in.Changed() {
-		r.file.Extended = r.file.Extended || in.extends(r.declared)
+		r.file.Extended = r.file.Extended || in.extends()
 		if !in.patch() {
 			r.changed = append(r.changed, in)
 		}
@@ -272,25 +272,6 @@ func (r *fileReader) module(word string, line logicalLine) error {
 		return r.file.addImport(line, r.named.inStage, r.blocks)
 	}
 	return r.blocks.marker(line)
-}
-
-// declarations returns the words of all ARGs and ENVs, the names among them, and
-// the names that every build declares.
-func declarations(nodes []*parser.Node) map[string]bool {
-	out := map[string]bool{"TARGETSTAGE": true, "TARGETMACHINE": true, "TARGETTRIPLE": true, "BUILDMACHINE": true, "BUILDTRIPLE": true}
-	for _, name := range []string{"PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT"} {
-		out["TARGET"+name], out["BUILD"+name] = true, true
-	}
-	for _, node := range nodes {
-		if word := strings.ToLower(node.Value); word != command.Arg && word != command.Env {
-			continue
-		}
-		for n := node.Next; n != nil; n = n.Next {
-			name, _, _ := strings.Cut(n.Value, "=")
-			out[name] = true
-		}
-	}
-	return out
 }
 
 // patch makes the node of a COPY whose reference upstream's parser took for one

@@ -59,7 +59,7 @@ func FuzzParse(f *testing.F) {
 			t.Error(err)
 		}
 		var at *diagnostic.Diagnostic
-		if err != nil && file.Extended && (!errors.As(err, &at) || len(at.Places()) == 0) {
+		if err != nil && file.Extended && (!errors.As(file.Locate(err), &at) || len(at.Places()) == 0) {
 			t.Errorf("no place: %v", err)
 		}
 	})
