@@ -110,7 +110,7 @@ func (b *build) explainPlatform(u *unit, err error) error {
 	for _, ranges := range located.Locations {
 		for _, r := range ranges {
 			o, ok := u.file.Lines.Of(r.Start.Line)
-			if !ok || o.Instance == nil || o.In != o.Instance.Stage.From || o.Instance.Base.Platform == nil {
+			if !ok || o.Instance == nil || o.In != o.Instance.From || o.Instance.Base.Platform == nil {
 				continue
 			}
 			inst := o.Instance

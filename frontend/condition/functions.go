@@ -88,22 +88,24 @@ func fetch(from, key any) (any, error) {
 			return nil, fmt.Errorf("a key is a string, not %v: write it in quotes", key)
 		}
 		return from[name], nil
-	case []any:
-		n, ok := key.(int)
-		if !ok {
-			return nil, fmt.Errorf("a place in a list is a number, not %v", key)
-		}
-		if n < 0 {
-			n += len(from)
-		}
-		if n < 0 || n >= len(from) {
-			return nil, fmt.Errorf("the list has %d elements: there is none at %v", len(from), key)
-		}
-		return from[n], nil
 	case nil:
 		return nil, fmt.Errorf("there is nothing that could have %v", key)
 	}
-	return nil, fmt.Errorf("%v is no object and no list: it has no %v", from, key)
+	list := reflect.ValueOf(from) // functions give lists of one type
+	if list.Kind() != reflect.Slice {
+		return nil, fmt.Errorf("%v is no object and no list: it has no %v", from, key)
+	}
+	n, ok := key.(int)
+	if !ok {
+		return nil, fmt.Errorf("a place in a list is a number, not %v", key)
+	}
+	if n < 0 {
+		n += list.Len()
+	}
+	if n < 0 || n >= list.Len() {
+		return nil, fmt.Errorf("the list has %d elements: there is none at %v", list.Len(), key)
+	}
+	return list.Index(n).Interface(), nil
 }
 
 // equal compares values of one type: values of two types are never equal, so

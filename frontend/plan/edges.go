@@ -8,6 +8,7 @@ import (
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -224,6 +225,9 @@ func (p *planner) epoch(root *Instance, env *Environment) error {
 	name, _ := env.epoch()
 	p.note(epoch)
 	p.note(env.globals[epoch].deps...)
+	if why := env.globals[epoch].unknown; why != nil {
+		return why.err
+	}
 	m, err := p.mean(place{kind: kindEpoch, inst: root, reference: &syntax.Reference{}}, env, name)
 	if m == nil || err != nil {
 		return err
@@ -265,9 +269,29 @@ func (p *planner) expand(at place, names *scope, span syntax.Span, word string) 
 		return "", at.error(span, suggestName(err, name, names))
 	}
 	if seen.unknown != nil {
-		return "", at.error(span, unknownError(seen.blamed, seen.unknown))
+		return "", at.unknown(span, seen.blamed, seen.unknown)
 	}
 	return text, nil
+}
+
+// unknown is the mistake of using a name at a place whose value is not known.
+func (at place) unknown(span syntax.Span, name string, why *unknown) error {
+	if at.in != nil {
+		return unknownAt(at.in, span, name, why)
+	}
+	if why.err != nil {
+		return diagnostic.Relate(why.err, diagnostic.Place{}, "%s is part of the target", name)
+	}
+	return at.error(span, unknownError(name, why))
+}
+
+// unknownAt is that mistake at a span of an instruction.
+func unknownAt(in *syntax.Instruction, span syntax.Span, name string, why *unknown) error {
+	if why.err != nil {
+		where := in.Place(span)
+		return diagnostic.Relate(why.err, where, "read as %s on line %d", name, where.Line())
+	}
+	return in.Error(span, unknownError(name, why))
 }
 
 // unknownError is the mistake of using a name in a static place whose value is not

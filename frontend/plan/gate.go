@@ -12,7 +12,7 @@ import (
 // reference.
 func (i *Instance) Gates() iter.Seq2[*syntax.Reference, Edge] {
 	return func(yield func(*syntax.Reference, Edge) bool) {
-		for _, ref := range i.Stage.From.References {
+		for _, ref := range i.From.References {
 			for _, e := range i.Edges[ref] {
 				if !yield(ref, e) {
 					return
@@ -41,7 +41,7 @@ func (i *Instance) findWaits() {
 	i.empty = !i.Replaced && i.makesNothing() && (base == nil && i.Base.Name == scratch || base != nil && base.empty)
 	for ref, e := range i.Gates() {
 		if e.To.builds {
-			i.waits = append(i.waits, Wait{e, i.Stage.From, ref})
+			i.waits = append(i.waits, Wait{e, i.From, ref})
 		}
 	}
 	i.builds = !i.empty || len(i.waits) > 0 || base != nil && base.builds

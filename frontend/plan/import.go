@@ -226,7 +226,10 @@ func (p *planner) passed(env *Environment, im *syntax.Import, arg syntax.ImportA
 	names := p.global(env)
 	if arg.Value == nil {
 		v := names.lookup(arg.Name)
-		if v.declared {
+		switch {
+		case v.unknown != nil:
+			return v, unknownAt(im.In, arg.Span, arg.Name, v.unknown)
+		case v.declared:
 			return v, nil
 		}
 		if text, ok := env.Args[arg.Name]; ok {
@@ -240,6 +243,9 @@ func (p *planner) passed(env *Environment, im *syntax.Import, arg syntax.ImportA
 	text, err := env.eval.expand(*arg.Value, &seen)
 	if err != nil {
 		return value{}, im.In.Error(arg.Span, unwrapped(err))
+	}
+	if seen.unknown != nil {
+		return value{}, unknownAt(im.In, arg.Span, seen.blamed, seen.unknown)
 	}
 	return value{text: text, set: true}, nil
 }
@@ -283,7 +289,7 @@ func (p *planner) loadImports(env *Environment, seen map[*module.File]bool) erro
 		if err := p.loadImports(via.env, seen); err != nil {
 			return err
 		}
-		if err := p.checkPassed(im, fileOf(via.env)); err != nil {
+		if err := p.checkPassed(im, via.env); err != nil {
 			return err
 		}
 	}
@@ -292,8 +298,12 @@ func (p *planner) loadImports(env *Environment, seen map[*module.File]bool) erro
 
 // checkPassed refuses an --arg of a name that neither the file nor one that it
 // imports declares.
-func (p *planner) checkPassed(im *syntax.Import, file *dockerfile) error {
+func (p *planner) checkPassed(im *syntax.Import, env *Environment) error {
+	file := fileOf(env)
 	for _, arg := range im.Args {
+		if let := computed(env, arg.Name); let != nil {
+			return im.In.Error(arg.Span, computedError(let, arg.Name))
+		}
 		names, complete := p.takes(file)
 		if complete && !slices.Contains(names, arg.Name) {
 			return im.In.Error(arg.Span, suggestArg(fmt.Errorf("no ARG of %s declares %s", file, arg.Name), arg.Name, names))

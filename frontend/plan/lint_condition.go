@@ -118,7 +118,7 @@ func staticNames(f *syntax.File) []string {
 		out = append(out, name, "BUILD"+name[len("TARGET"):])
 	}
 	for _, in := range instructionsWithImports(f) {
-		eachArg(in, func(arg instructions.KeyValuePairOptional) { out = append(out, arg.Key) })
+		eachName(in, func(name string) { out = append(out, name) })
 		if env, ok := in.Command.(*instructions.EnvCommand); ok {
 			for _, kv := range env.Env {
 				out = append(out, kv.Key)

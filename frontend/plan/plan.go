@@ -85,8 +85,10 @@ type Instance struct {
 	// Instructions are those of the stage that are there: all, or those whose
 	// condition holds.
 	Instructions []*syntax.Instruction
+	// From is the FROM with the lines that are there.
+	From *syntax.Instruction
 	// Globals are the global ARGs that the stage declares by itself.
-	Globals []string
+	Globals []Global
 	// Replaced is set when a named context stands for the stage: Base says which,
 	// and on what platform it is wanted.
 	Replaced bool
@@ -95,6 +97,8 @@ type Instance struct {
 	// depend on.
 	Reads []string
 	scope *scope
+	// lets are the values of its LETs.
+	lets map[*syntax.Instruction]string
 	// waits are the gates that have something to build. empty says that the
 	// instance has no files, builds that something has to build for it all the same.
 	waits         []Wait
@@ -192,6 +196,7 @@ func (p *planner) plan() error {
 		}
 	}
 	p.out.files = p.loaded()
+	p.warnComputed(p.out.Root.Env)
 	for _, f := range p.out.files {
 		p.lintConditions(f)
 	}

@@ -18,7 +18,7 @@ type Use struct {
 // instructions name that run in it.
 func (i *Instance) Uses() iter.Seq[Use] {
 	return func(yield func(Use) bool) {
-		from := i.Stage.From
+		from := i.From
 		if !yield(Use{i.Base, from, from.References[len(from.References)-1]}) {
 			return
 		}

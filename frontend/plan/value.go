@@ -26,6 +26,8 @@ type unknown struct {
 	base string
 	// global is set when the build has such a name, which the stage does not declare.
 	global bool
+	// err is set instead for a LET that is a mistake: there, and located.
+	err error
 }
 
 func (u *unknown) String() string {

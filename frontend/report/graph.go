@@ -114,7 +114,7 @@ func (b *builder) instance(inst *plan.Instance) int {
 	if id, ok := b.ids[key]; ok {
 		return id
 	}
-	from := inst.Stage.From
+	from := inst.From
 	node := Node{
 		Kind:        Stage,
 		Name:        inst.Name,

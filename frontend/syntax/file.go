@@ -99,7 +99,7 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 	f := &File{Text: text, text: string(data), Escape: parser.DefaultEscapeToken, index: newLineIndex(data), header: directives(data)}
 	parsed, err := parser.Parse(bytes.NewReader(data))
 	if err != nil {
-		return f, err
+		return f, f.refusedFrom(err)
 	}
 	f.Escape = parsed.EscapeToken
 	all, err := f.instructions(parsed.AST.Children, opt)
@@ -118,6 +118,27 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 		return f, diagnostic.At(f.at([]parser.Range{{Start: parser.Position{Line: end.Line}, End: parser.Position{Line: end.Line}}}), errors.New("dockerfile contains no stages to build"))
 	}
 	return f, nil
+}
+
+// refusedFrom words an error of upstream's parser about the words of an ENV --from,
+// which it does not know.
+func (f *File) refusedFrom(err error) error {
+	var located *parser.LocationError
+	if !errors.As(err, &located) || len(located.Locations) == 0 || len(located.Locations[0]) == 0 {
+		return err
+	}
+	n := located.Locations[0][0].Start.Line
+	if n < 1 || n > len(f.index.starts) {
+		return err
+	}
+	line, at := f.index.line(n)
+	r := readLine(string(line), 0, f.Escape)
+	word := strings.ToUpper(string(line[r.keyword.Start:r.keyword.End]))
+	if len(r.flags) == 0 || r.flags[0].Name != "--from" || word != "ENV" && word != "LABEL" {
+		return err
+	}
+	f.Extended = true
+	return f.errorAt(at+r.flags[0].Span.Start, at+r.flags[0].Span.End, "%s --from is not part of this release", word)
 }
 
 // instructions cuts the file at the nodes of upstream's parser and finds the
@@ -178,6 +199,9 @@ func (r *fileReader) read(in *Instruction) error {
 		return r.let(in)
 	case strings.EqualFold(word, mountInstruction), strings.EqualFold(word, importInstruction), r.blocks.isMarker(word):
 		r.file.Extended = true
+		if err := r.file.refuseInner(in); err != nil {
+			return err
+		}
 		in.insert(flags)
 		in.Line = in.logical.text
 		return r.module(word, in.logical)
