@@ -49,7 +49,7 @@ type Condition struct {
 // Comparison is one between two offsets in bytes.
 type Comparison struct {
 	Start, End int
-	// Name is compared with Text, where they are that.
+	// Name is compared with the text Text; of an order Text is the operator.
 	Name, Text string
 }
 
@@ -148,6 +148,9 @@ func compile(text string, env map[string]any, compared ast.Visitor) (*vm.Program
 	}
 	return compiler.Compile(tree, config)
 }
+
+// IsData reports whether a name of the expression is that of data.
+func (c *Condition) IsData(name string) bool { return c.data[name] }
 
 // Eval evaluates a condition. lookup gives the value of a name: a string, empty
 // when it has none, or data. Errors are of type *Error.

@@ -111,6 +111,9 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 			return f, err
 		}
 	}
+	if err := f.checkData(); err != nil {
+		return f, err
+	}
 	f.findMachineArgs()
 	f.Extended = f.Extended || len(f.machineArgs) > 0
 	if len(f.Stages) == 0 {
@@ -253,8 +256,8 @@ func (r *fileReader) module(word string, line logicalLine) error {
 // declarations returns the words of all ARGs and ENVs, the names among them, and
 // the names that every build declares.
 func declarations(nodes []*parser.Node) map[string]bool {
-	out := map[string]bool{"TARGETSTAGE": true, "TARGETMACHINE": true, "TARGETTRIPLE": true, "BUILDMACHINE": true, "BUILDTRIPLE": true}
-	for _, name := range []string{"PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT"} {
+	out := map[string]bool{"TARGETSTAGE": true}
+	for _, name := range platformArgs {
 		out["TARGET"+name], out["BUILD"+name] = true, true
 	}
 	for _, node := range nodes {
