@@ -220,6 +220,8 @@ func (c *Condition) located(err error) error {
 		message += ": a name is true or false by itself, write NAME, or not NAME"
 	case strings.Contains(message, "mismatched types string and"), strings.Contains(message, "and string)"):
 		message += `: names are strings, write "1", or int(NAME)`
+	case strings.HasPrefix(message, "type string has no field"):
+		message += ": names are strings, unless an IMPORT above makes them data"
 	case message == "memory budget exceeded":
 		message = fmt.Sprintf("the lists of the condition have more than %d elements", maxList)
 	case message == `unexpected token Operator("=")`:

@@ -273,7 +273,7 @@ func truth(values ...any) (any, error) {
 		}
 		return true, nil
 	}
-	return nil, fmt.Errorf("a value of type %T is neither true nor false: compare it with something", values[0])
+	return nil, fmt.Errorf("%s is neither true nor false: compare it with something", kindOf(values[0]))
 }
 
 // weight estimates how much work the body of a loop is.
