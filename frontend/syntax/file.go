@@ -111,6 +111,9 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 			return f, err
 		}
 	}
+	if err := f.checkData(); err != nil {
+		return f, err
+	}
 	f.findMachineArgs()
 	f.Extended = f.Extended || len(f.machineArgs) > 0
 	if len(f.Stages) == 0 {
