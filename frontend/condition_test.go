@@ -104,20 +104,7 @@ func requireSameWithoutLines(t *testing.T, seed uint64) bool {
 	build := func(text string, with client.BuildFunc) (string, error) {
 		b := gatewaytest.Dockerfile(text)
 		maps.Copy(b.Opts, opts)
-		c := gatewaytest.New(b)
-		res, err := with(t.Context(), c)
-		if err != nil {
-			return "", err
-		}
-		var out []string
-		for _, req := range c.Solved[1:] { // the first one is the Dockerfile
-			out = append(out, headOf(t, req.Definition))
-		}
-		slices.Sort(out)
-		for _, key := range slices.Sorted(maps.Keys(res.Metadata)) {
-			out = append(out, key+" "+string(res.Metadata[key]))
-		}
-		return strings.Join(out, "\n"), nil
+		return buildResult(t, b, with)
 	}
 	want, err := build(theirs, builder.Build)
 	if err != nil {
@@ -134,4 +121,23 @@ func requireSameWithoutLines(t *testing.T, seed uint64) bool {
 		t.Errorf("%s\nis not\n%s\n%v\nupstream (-) and stagecraft (+):\n%s", ours, theirs, err, diff)
 	}
 	return true
+}
+
+// buildResult returns the digests of the results of a build and all that it says of them.
+func buildResult(t *testing.T, b gatewaytest.Build, with client.BuildFunc) (string, error) {
+	t.Helper()
+	c := gatewaytest.New(b)
+	res, err := with(t.Context(), c)
+	if err != nil {
+		return "", err
+	}
+	var out []string
+	for _, req := range c.Solved[1:] { // the first one is the Dockerfile
+		out = append(out, headOf(t, req.Definition))
+	}
+	slices.Sort(out)
+	for _, key := range slices.Sorted(maps.Keys(res.Metadata)) {
+		out = append(out, key+" "+string(res.Metadata[key]))
+	}
+	return strings.Join(out, "\n"), nil
 }

@@ -57,6 +57,7 @@ func (g *Generator) newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, warn W
 		u.adds = u.Has((*syntax.Instruction).AddsFrom)
 		u.skips = u.Has(func(in *syntax.Instruction) bool { return in.IfExists })
 		u.mounts = u.Has(func(in *syntax.Instruction) bool { return in.Mounts != nil })
+		u.reruns = u.Has(func(in *syntax.Instruction) bool { return in.NoCache })
 		b.units = append(b.units, u)
 		b.parts[b.names.Image(u.Root)] = u
 		for ref, what := range u.file.StandIns {
@@ -136,7 +137,7 @@ func (b *build) image(ctx context.Context) (*Image, error) {
 		return nil, err
 	}
 	if len(b.parts) > 1 || b.main.patched() {
-		if img.Definition, err = b.link(out.def); err != nil {
+		if img.Definition, err = b.link(ctx, out.def); err != nil {
 			return nil, err
 		}
 	}
@@ -169,7 +170,7 @@ func (b *build) scans(ctx context.Context, img *Image) error {
 			if err != nil {
 				return err
 			}
-			if def, err = b.link(def); err != nil {
+			if def, err = b.link(ctx, def); err != nil {
 				return err
 			}
 			img.Result.IsIgnoreCache = img.Result.IsIgnoreCache || b.noCache(b.names.Find(name))

@@ -44,7 +44,7 @@ func (b *build) beside(ctx context.Context) ([]*llb.Definition, error) {
 		if err != nil {
 			return nil, err
 		}
-		if def, err = b.link(def); err != nil {
+		if def, err = b.link(ctx, def); err != nil {
 			return nil, err
 		}
 		out = append(out, def)

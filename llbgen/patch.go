@@ -33,6 +33,7 @@ func (u *unit) patch(def *llb.Definition) (*llb.Definition, error) {
 			}
 		}
 		meta := def.Metadata[before]
+		meta.IgnoreCache = meta.IgnoreCache || u.runsAlways(def.Source, before)
 		if g, ok := u.gateOf(&op); ok && u.file.Gates.Stage == "" {
 			same := waitFor(g, &op, &meta)
 			if same != nil { // it waits for what it is built FROM
@@ -84,7 +85,23 @@ func (u *unit) patch(def *llb.Definition) (*llb.Definition, error) {
 }
 
 // patched reports whether the LLB of the unit is not what the converter made.
-func (u *unit) patched() bool { return u.adds || u.skips || u.file.Gates.Any() }
+func (u *unit) patched() bool { return u.adds || u.skips || u.reruns || u.file.Gates.Any() }
+
+// runsAlways reports whether a vertex comes from a RUN --no-cache, if not from it
+// alone.
+func (u *unit) runsAlways(source *pb.Source, vertex digest.Digest) bool {
+	if !u.reruns {
+		return false
+	}
+	for _, location := range source.GetLocations()[string(vertex)].GetLocations() {
+		for _, r := range location.Ranges {
+			if o, ok := u.file.Lines.Of(int(r.Start.Line)); ok && o.In.NoCache {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 func unpackCopies(op *pb.Op, unpack bool) (changed bool) {
 	for _, action := range op.GetFile().GetActions() {
@@ -111,17 +128,19 @@ func (u *unit) unpacks(source *pb.Source, vertex digest.Digest) (unpack, ok bool
 func (u *unit) addHistory(history []ocispecs.History) {
 	at := len(history)
 	for inst := u.Root; inst != nil && !inst.Replaced; inst = inst.Base.To {
-		for _, in := range slices.Backward(inst.Instructions) {
-			if in.OnBuild {
-				continue
+		for n, in := range slices.Backward(inst.Instructions) {
+			if !in.OnBuild {
+				for range inst.Variants(in) {
+					if at--; at < 0 {
+						return
+					}
+					if in.AddsFrom() {
+						history[at].CreatedBy = "ADD" + strings.TrimPrefix(history[at].CreatedBy, "COPY")
+					}
+				}
 			}
-			for range inst.Variants(in) {
-				if at--; at < 0 {
-					return
-				}
-				if in.AddsFrom() {
-					history[at].CreatedBy = "ADD" + strings.TrimPrefix(history[at].CreatedBy, "COPY")
-				}
+			for range inst.GlobalsBefore(n) {
+				at--
 			}
 		}
 		if inst.Base.To == nil || u.Sealed(inst.Base) {

@@ -126,6 +126,13 @@ func plainText(f *module.File, config linter.Config, byDefault *plan.Environment
 	lines := slices.Collect(strings.Lines(string(f.Data)))
 	comments(lines)
 	for in := range instructionsOf(f) {
+		if in.Let != nil { // which has a value
+			lines[in.StartLine-1] = "ARG " + in.Let.Name + "=x\n"
+			for n := in.StartLine; n < in.EndLine; n++ {
+				lines[n] = "\n"
+			}
+			continue
+		}
 		if !in.Changed() {
 			copy(lines[in.StartLine-1:in.EndLine], slices.Collect(strings.Lines(in.Text())))
 			continue

@@ -41,6 +41,17 @@ var functions = map[string]func(...any) (any, error){
 // arguments: at least and at most.
 var named = map[string][2]int{"semver": {2, 2}, "keys": {1, 1}, "values": {1, 1}, "join": {1, 2}}
 
+// Reserved reports whether a name has a meaning in expressions: that of a function
+// or a keyword.
+func Reserved(name string) bool {
+	_, ours := named[name]
+	_, theirs := builtin.Index[name]
+	return ours || theirs || strings.Contains(keywords, " "+name+" ")
+}
+
+// keywords are the words of the language that are no names.
+const keywords = " true false nil in and or not let if else matches contains startsWith endsWith "
+
 func table() map[string]*builtin.Function {
 	out := map[string]*builtin.Function{}
 	for name, fn := range functions {
@@ -88,22 +99,24 @@ func fetch(from, key any) (any, error) {
 			return nil, fmt.Errorf("a key is a string, not %v: write it in quotes", key)
 		}
 		return from[name], nil
-	case []any:
-		n, ok := key.(int)
-		if !ok {
-			return nil, fmt.Errorf("a place in a list is a number, not %v", key)
-		}
-		if n < 0 {
-			n += len(from)
-		}
-		if n < 0 || n >= len(from) {
-			return nil, fmt.Errorf("the list has %d elements: there is none at %v", len(from), key)
-		}
-		return from[n], nil
 	case nil:
 		return nil, fmt.Errorf("there is nothing that could have %v", key)
 	}
-	return nil, fmt.Errorf("%v is no object and no list: it has no %v", from, key)
+	list := reflect.ValueOf(from) // functions give lists of one type
+	if list.Kind() != reflect.Slice {
+		return nil, fmt.Errorf("%v is no object and no list: it has no %v", from, key)
+	}
+	n, ok := key.(int)
+	if !ok {
+		return nil, fmt.Errorf("a place in a list is a number, not %v", key)
+	}
+	if n < 0 {
+		n += list.Len()
+	}
+	if n < 0 || n >= list.Len() {
+		return nil, fmt.Errorf("the list has %d elements: there is none at %v", list.Len(), key)
+	}
+	return list.Index(n).Interface(), nil
 }
 
 // equal compares values of one type: values of two types are never equal, so

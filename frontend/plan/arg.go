@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -15,7 +16,7 @@ import (
 func (p *planner) checkArg(in *syntax.Instruction, name string, v value) error {
 	switch {
 	case v.unknown != nil && in.Arg.OneOf != nil:
-		return in.Error(in.Arg.Flags, unknownError(name, v.unknown))
+		return unknownAt(in, in.Arg.Flags, name, v.unknown)
 	case !v.set && in.Arg.Required && !p.opt.Request:
 		return in.Errorf(in.Arg.Flags, "ARG %s is required and has no value: pass --build-arg %s=…, or bind it in the call", name, name)
 	case v.set && in.Arg.OneOf != nil && !slices.Contains(in.Arg.OneOf, v.text):
@@ -30,7 +31,7 @@ func (p *planner) checkGlobals(env *Environment) error {
 		if !in.Arg.Required && in.Arg.OneOf == nil || env.Off(in) {
 			continue
 		}
-		for _, arg := range in.Command.(*instructions.ArgCommand).Args {
+		for _, arg := range env.Line(in).Command.(*instructions.ArgCommand).Args {
 			if err := p.checkArg(in, arg.Key, p.global(env).lookup(arg.Key)); err != nil {
 				return err
 			}
@@ -56,30 +57,67 @@ func (p *planner) checkArgs(inst *Instance, n int, in *syntax.Instruction) error
 	return nil
 }
 
+// Global is a global ARG that a stage declares by itself.
+type Global struct {
+	Name string
+	// Before is the number of the instruction right above which it does.
+	Before int
+}
+
 // declareGlobals finds the ARGs that the stage declares by itself, since they are
 // global ones and its text uses them: none that it, or a stage that it is built
 // FROM, declares anyway.
 func (p *planner) declareGlobals(inst *Instance) {
-	for _, in := range inst.Env.eval.file.Args {
-		if !in.Arg.Global || inst.Env.Off(in) {
+	inst.Globals = nil
+	for n := range inst.Instructions {
+		inst.declareGlobals(n)
+	}
+}
+
+// declareGlobals finds those that instruction number n is the first to use.
+func (i *Instance) declareGlobals(n int) {
+	for _, in := range i.Env.eval.file.Args {
+		if !in.Arg.Global || i.Env.Off(in) {
 			continue
 		}
-		for _, arg := range in.Command.(*instructions.ArgCommand).Args {
-			uses := func(in *syntax.Instruction) bool { return in.Uses(arg.Key) }
-			if slices.ContainsFunc(inst.Instructions, uses) && !inst.declares(arg.Key) {
-				inst.Globals = append(inst.Globals, arg.Key)
+		for _, arg := range i.Env.Line(in).Command.(*instructions.ArgCommand).Args {
+			if i.Instructions[n].Uses(arg.Key) && !i.declares(arg.Key) && !i.sets(arg.Key, n) {
+				i.Globals = append(i.Globals, Global{arg.Key, n})
 			}
 		}
 	}
 }
 
+// GlobalsBefore yields the names of the ARGs that the stage declares by itself right
+// above instruction number n.
+func (i *Instance) GlobalsBefore(n int) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, g := range i.Globals {
+			if g.Before == n && !yield(g.Name) {
+				return
+			}
+		}
+	}
+}
+
+// sets reports whether the stage has an ENV of a name above its instruction number n.
+func (i *Instance) sets(name string, n int) bool {
+	return slices.ContainsFunc(i.Instructions[:n], func(in *syntax.Instruction) bool {
+		env, ok := in.Command.(*instructions.EnvCommand)
+		return ok && slices.ContainsFunc(env.Env, func(kv instructions.KeyValuePair) bool { return kv.Key == name })
+	})
+}
+
 // declares reports whether the stage, or one that it is built FROM, declares an
-// ARG.
+// ARG, or computes the name.
 func (i *Instance) declares(name string) bool {
-	if slices.Contains(i.Globals, name) {
+	if slices.ContainsFunc(i.Globals, func(g Global) bool { return g.Name == name }) {
 		return true
 	}
 	for _, in := range i.Instructions {
+		if in.Let != nil && in.Let.Name == name {
+			return true
+		}
 		if in.Keyword != command.Arg || in.OnBuild {
 			continue
 		}

@@ -48,13 +48,7 @@ func (c *call) needsOwnBuild() bool {
 
 // BuildWide reports whether a build arg is one on which upstream's converter acts
 // by itself, in all stages of a build.
-func BuildWide(name string) bool {
-	switch strings.ToUpper(name) {
-	case "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY", epoch:
-		return true
-	}
-	return strings.HasPrefix(name, "BUILDKIT_")
-}
+func BuildWide(name string) bool { return syntax.BuildWide(name) }
 
 // refuseSets refuses a set where one call is needed.
 func refuseSets(at place) error {
@@ -72,6 +66,9 @@ func (p *planner) calls(at place, m *meaning, names *scope) ([]*call, error) {
 	out := []*call{{env: m.env, values: map[string]string{}}}
 	for _, b := range at.reference.Bindings {
 		if err := refusePlatformPart(at, b); err != nil {
+			return nil, err
+		}
+		if err := refuseComputed(at, fileOf(m.env).computed(b.Name), b); err != nil {
 			return nil, err
 		}
 		if err := p.declaredSomewhere(fileOf(m.env), at, b); err != nil {

@@ -109,25 +109,44 @@ func evaluateCondition(in *syntax.Instruction, lookup func(string) value, part [
 	if in.If == nil {
 		return true, nil, nil
 	}
-	values := make(map[string]string, len(in.If.Names))
-	for _, name := range in.If.Names {
-		v := lookup(name.Name)
-		span := in.If.Span(name.Offset, name.Offset+len(name.Name))
-		switch {
-		case v.declared && v.unknown != nil:
-			return false, nil, in.Error(span, unknownError(name.Name, v.unknown))
-		case !v.declared:
-			if late := lateArg(in, name.Name, part); late != nil {
-				return false, nil, in.Errorf(span, "%s has no value yet: ARG %s stands on line %d, below this one", name.Name, name.Name, late.StartLine)
-			}
-		}
-		values[name.Name], deps = v.text, merge(deps, v.deps)
+	values, deps, err := valuesOf(in, in.If, lookup, part)
+	if err != nil {
+		return false, deps, err
 	}
-	on, err = in.Holds(func(name string) any { return values[name] })
+	on, err = in.Holds(values)
 	return on, deps, err
 }
 
-// lateArg returns the ARG below an instruction that declares a name which no ARG
+// valuesOf returns the values of the names in an expression, and the inputs on which
+// they depend.
+func valuesOf(in *syntax.Instruction, c *syntax.Condition, lookup func(string) value, part []*syntax.Instruction) (of func(string) any, deps []string, err error) {
+	values := make(map[string]any, len(c.Names))
+	for _, name := range c.Names {
+		span := c.Span(name.Offset, name.Offset+len(name.Name))
+		if c.IsData(name.Name) {
+			v := lookup(dataInput + name.Name)
+			deps = merge(deps, v.deps)
+			if values[name.Name], err = v.dataValue(in, span, name.Name); err != nil {
+				return nil, deps, err
+			}
+			continue
+		}
+		v := lookup(name.Name)
+		deps = merge(deps, v.deps)
+		switch {
+		case v.declared && v.unknown != nil:
+			return nil, deps, unknownAt(in, span, name.Name, v.unknown)
+		case !v.declared:
+			if late := lateArg(in, name.Name, part); late != nil {
+				return nil, deps, in.Errorf(span, "%s has no value yet: %s %s stands on line %d, below this one", name.Name, strings.ToUpper(late.Keyword), name.Name, late.StartLine)
+			}
+		}
+		values[name.Name] = v.text
+	}
+	return func(name string) any { return values[name] }, deps, nil
+}
+
+// lateArg returns the ARG or LET below an instruction that declares a name which no ARG
 // or ENV above it does; nil for none.
 func lateArg(in *syntax.Instruction, name string, part []*syntax.Instruction) *syntax.Instruction {
 	for _, other := range part {
@@ -139,7 +158,7 @@ func lateArg(in *syntax.Instruction, name string, part []*syntax.Instruction) *s
 			return nil
 		}
 		found := false
-		eachArg(other, func(arg instructions.KeyValuePairOptional) { found = found || arg.Key == name })
+		eachName(other, func(declared string) { found = found || declared == name })
 		switch {
 		case found && other.StartLine < in.StartLine:
 			return nil
@@ -274,7 +293,7 @@ func describe(in *syntax.Instruction, env *Environment) string {
 	}
 	word := ", where "
 	for i, name := range names {
-		if slices.ContainsFunc(names[:i], func(other condition.Name) bool { return other.Name == name.Name }) {
+		if fileOf(env).DataOf(name.Name) != nil || slices.ContainsFunc(names[:i], func(other condition.Name) bool { return other.Name == name.Name }) {
 			continue
 		}
 		out += fmt.Sprintf("%s%s is %q", word, name.Name, env.globals[name.Name].text)
@@ -293,7 +312,7 @@ func offArgs(env *Environment, word string) string {
 		var list []string
 		for _, in := range env.eval.file.Args {
 			eachArg(in, func(arg instructions.KeyValuePairOptional) {
-				if arg.Key == name && env.Off(in) {
+				if arg.Key == name && env.Off(in) && env.globals[name].unknown == nil {
 					list = append(list, describe(in, env))
 				}
 			})

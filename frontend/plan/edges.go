@@ -8,6 +8,7 @@ import (
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -163,6 +164,9 @@ func (p *planner) callEdges(at place, m *meaning) ([]Edge, error) {
 			return nil, err
 		}
 		edge := Edge{Kind: at.kind, To: to, Call: call, Sealed: sealed && (at.kind == KindBase || !to.Replaced)}
+		if at.kind == KindBase {
+			edge.Platform = p.basePlatform(at.inst.Env, c, to)
+		}
 		if at.kind == KindCopy {
 			if edge.Copy, err = p.copyOf(at.in, c); err != nil {
 				return nil, err
@@ -174,6 +178,16 @@ func (p *planner) callEdges(at place, m *meaning) ([]Edge, error) {
 		return edges, refuseTriggers(at, edges[0].To)
 	}
 	return edges, p.refuseCollisions(at.in, edges)
+}
+
+// basePlatform returns the platform for which a FROM takes the image of a call: that of
+// the call, else that of env. Steps on an image without files run on that of env.
+func (p *planner) basePlatform(env *Environment, c *call, to *Instance) *ocispecs.Platform {
+	if c.platform != nil && !to.empty {
+		return c.platform
+	}
+	p.note(PlatformInput)
+	return &env.Platform
 }
 
 // refuseTriggers refuses a base that is a build of its own and whose triggers name
@@ -211,6 +225,9 @@ func (p *planner) epoch(root *Instance, env *Environment) error {
 	name, _ := env.epoch()
 	p.note(epoch)
 	p.note(env.globals[epoch].deps...)
+	if why := env.globals[epoch].unknown; why != nil {
+		return why.err
+	}
 	m, err := p.mean(place{kind: kindEpoch, inst: root, reference: &syntax.Reference{}}, env, name)
 	if m == nil || err != nil {
 		return err
@@ -252,9 +269,29 @@ func (p *planner) expand(at place, names *scope, span syntax.Span, word string) 
 		return "", at.error(span, suggestName(err, name, names))
 	}
 	if seen.unknown != nil {
-		return "", at.error(span, unknownError(seen.blamed, seen.unknown))
+		return "", at.unknown(span, seen.blamed, seen.unknown)
 	}
 	return text, nil
+}
+
+// unknown is the mistake of using a name at a place whose value is not known.
+func (at place) unknown(span syntax.Span, name string, why *unknown) error {
+	if at.in != nil {
+		return unknownAt(at.in, span, name, why)
+	}
+	if why.err != nil {
+		return diagnostic.Relate(why.err, diagnostic.Place{}, "%s is part of the target", name)
+	}
+	return at.error(span, unknownError(name, why))
+}
+
+// unknownAt is that mistake at a span of an instruction.
+func unknownAt(in *syntax.Instruction, span syntax.Span, name string, why *unknown) error {
+	if why.err != nil {
+		where := in.Place(span)
+		return diagnostic.Relate(why.err, where, "read as %s on line %d", name, where.Line())
+	}
+	return in.Error(span, unknownError(name, why))
 }
 
 // unknownError is the mistake of using a name in a static place whose value is not

@@ -62,8 +62,12 @@ type Environment struct {
 	globals  map[string]value
 	// off are the ARGs before the first FROM whose condition does not hold.
 	off map[*syntax.Instruction]bool
-	// decided is what the blocks of the global part came to.
+	// decided is what the blocks of the global part came to, lines what those between
+	// the lines of an ARG leave of it.
 	decided map[*syntax.Block]decision
+	lines   map[*syntax.Instruction]*syntax.Instruction
+	// lets are the LETs of the global part that count, by name.
+	lets map[string]*syntax.Instruction
 }
 
 // File returns the file in which the sub-build stands.
@@ -96,6 +100,20 @@ func (e *Environment) Without(names map[string]struct{}, off map[*syntax.Instruc
 	out := e.eval.empty(args, e.Bound, e.Platform, stage)
 	out.off = off
 	return out, e.eval.evaluate(out)
+}
+
+// Line returns an ARG of the global part with the lines that are there.
+func (e *Environment) Line(in *syntax.Instruction) *syntax.Instruction {
+	if v, ok := e.lines[in]; ok {
+		return v
+	}
+	return in
+}
+
+// Computed returns the value of a LET of the global part.
+func (e *Environment) Computed(name string) (string, bool) {
+	_, ok := e.lets[name]
+	return e.globals[name].text, ok
 }
 
 // Off reports whether a condition takes an ARG out of the global part.

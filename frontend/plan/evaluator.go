@@ -27,6 +27,8 @@ type evaluator struct {
 	in    *dockerfile
 	build ocispecs.Platform
 	lex   *shell.Lex
+	// planner reads the data of the file.
+	planner *planner
 	// contexts says which named contexts there are; nil for none.
 	contexts func(name string, platform ocispecs.Platform) bool
 	// inputs are the names on which the global ARGs depend.
@@ -101,7 +103,7 @@ func (p *evaluator) newEnvironment(args, bound map[string]string, platform ocisp
 	e := p.empty(args, bound, platform, stage)
 	key := e.signature(p.inputs)
 	if known, ok := p.known[key]; ok {
-		e.globals, e.off, e.decided = known.globals, known.off, known.decided
+		e.shareGlobals(known)
 		return e, nil
 	}
 	if err := p.evaluate(e); err != nil {
@@ -119,6 +121,11 @@ func (p *evaluator) empty(args, bound map[string]string, platform ocispecs.Platf
 	return &Environment{Args: args, Bound: bound, Platform: platform, Stage: stage, eval: p, defaults: p.predefined(platform)}
 }
 
+// shareGlobals takes the global part over from an environment in which it is the same.
+func (e *Environment) shareGlobals(known *Environment) {
+	e.globals, e.off, e.decided, e.lines, e.lets = known.globals, known.off, known.decided, known.lines, known.lets
+}
+
 // predefinedValue is the value of an ARG that every build has.
 func predefinedValue(e *Environment, name string) value {
 	v, _ := e.input(name)
@@ -133,14 +140,31 @@ func (p *evaluator) evaluate(e *Environment) error {
 	}
 	e.globals[targetStage] = predefinedValue(e, targetStage)
 	e.decided = map[*syntax.Block]decision{}
+	e.lines, e.lets = map[*syntax.Instruction]*syntax.Instruction{}, map[string]*syntax.Instruction{}
+	declared := names{}
 	s := &sight{lookup: func(name string) value { return e.globals[name] }, part: p.file.Args, decided: e.decided}
+	imports := map[*syntax.Instruction]*syntax.Import{}
+	for _, im := range p.file.Imports {
+		imports[im.In] = im
+	}
 	for in := range p.file.Global() {
+		if im := imports[in]; im != nil && im.IsData() {
+			on, deps, err := s.on(in)
+			if err == nil {
+				err = p.importData(e, im, on, deps)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if in.Command == nil { // an IMPORT, whose own condition sees all names
 			if _, _, err := s.within(in.Branch); err != nil {
 				return err
 			}
 			continue
 		}
+		base := in
 		on, deps, err := s.on(in)
 		if err != nil {
 			return err
@@ -152,13 +176,25 @@ func (p *evaluator) evaluate(e *Environment) error {
 			}
 			deps = merge(deps, more)
 		}
-		on = on && !e.off[in]
+		on = on && !e.off[base]
+		if in != base {
+			e.lines[base] = in
+		}
 		if !on {
 			e.off = maps.Clone(e.off)
 			if e.off == nil {
 				e.off = map[*syntax.Instruction]bool{}
 			}
-			e.off[in] = true
+			e.off[base] = true
+		}
+		if on {
+			if err := declared.add(in); err != nil {
+				return err
+			}
+		}
+		if in.Let != nil {
+			p.globalLet(e, in, on, deps, s)
+			continue
 		}
 		for _, arg := range in.Command.(*instructions.ArgCommand).Args {
 			v := e.globals[arg.Key]
@@ -233,7 +269,9 @@ func (p *evaluator) with(e *Environment, bindings map[string]string, platform *o
 	}
 	key := derivation{e, stage}
 	if known, ok := p.derived[key]; ok && same {
-		return &Environment{Args: args, Bound: bound, Platform: to, Stage: known.Stage, eval: p, prefix: e.prefix, defaults: known.defaults, globals: known.globals, off: known.off, decided: known.decided}, nil
+		out := &Environment{Args: args, Bound: bound, Platform: to, Stage: known.Stage, eval: p, prefix: e.prefix, defaults: known.defaults}
+		out.shareGlobals(known)
+		return out, nil
 	}
 	out, err := p.newEnvironment(args, bound, to, stage)
 	if err != nil {

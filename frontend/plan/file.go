@@ -16,17 +16,21 @@ type dockerfile struct {
 	named map[string][]*syntax.Stage
 	// nearNames are the names of stages that a name is almost.
 	nearNames map[string][]string
-	// declared are the names of all ARGs of the file.
+	// declared are the names of all ARGs of the file, but for those that only bring a
+	// LET into a stage; lets are the first LETs of each name.
 	declared map[string]struct{}
+	lets     map[string]*syntax.Instruction
 	// wide are those of them that every stage depends on.
 	wide []string
 	// conditional is set when a FROM has a condition, namesFiles when references
 	// name files that no IMPORT does.
 	conditional, namesFiles bool
+	// fetched is set when its imports were read side by side.
+	fetched bool
 }
 
 func newDockerfile(f *module.File, opt Options) *dockerfile {
-	d := &dockerfile{File: f, named: map[string][]*syntax.Stage{}, nearNames: map[string][]string{}, declared: map[string]struct{}{}}
+	d := &dockerfile{File: f, named: map[string][]*syntax.Stage{}, nearNames: map[string][]string{}, declared: map[string]struct{}{}, lets: map[string]*syntax.Instruction{}}
 	d.eval = newEvaluator(d, opt)
 	for _, stage := range f.Stages {
 		d.namesFiles = d.namesFiles || namesFile([]*syntax.Instruction{stage.From})
@@ -36,6 +40,11 @@ func newDockerfile(f *module.File, opt Options) *dockerfile {
 		}
 	}
 	for _, list := range append([][]*syntax.Instruction{f.Args}, instructionsOf(f.File)...) {
+		for _, in := range list {
+			if in.Let != nil && d.lets[in.Let.Name] == nil {
+				d.lets[in.Let.Name] = in
+			}
+		}
 		d.namesFiles = d.namesFiles || namesFile(list)
 		for _, name := range declaredArgs(list) {
 			d.declared[name] = struct{}{}
@@ -43,6 +52,9 @@ func newDockerfile(f *module.File, opt Options) *dockerfile {
 				d.wide = append(d.wide, name)
 			}
 		}
+	}
+	for name := range globalLets(f.File) {
+		delete(d.declared, name)
 	}
 	return d
 }
@@ -78,6 +90,7 @@ func fileOf(env *Environment) *dockerfile { return env.eval.in }
 func (p *planner) of(f *module.File) *dockerfile {
 	if p.files[f] == nil {
 		p.files[f] = newDockerfile(f, p.opt)
+		p.files[f].eval.planner = p
 	}
 	return p.files[f]
 }

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"iter"
-	"slices"
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 
@@ -13,7 +12,7 @@ import (
 // reference.
 func (i *Instance) Gates() iter.Seq2[*syntax.Reference, Edge] {
 	return func(yield func(*syntax.Reference, Edge) bool) {
-		for _, ref := range i.Stage.From.References {
+		for _, ref := range i.From.References {
 			for _, e := range i.Edges[ref] {
 				if !yield(ref, e) {
 					return
@@ -42,46 +41,23 @@ func (i *Instance) findWaits() {
 	i.empty = !i.Replaced && i.makesNothing() && (base == nil && i.Base.Name == scratch || base != nil && base.empty)
 	for ref, e := range i.Gates() {
 		if e.To.builds {
-			i.waits = append(i.waits, Wait{e, i.Stage.From, ref})
+			i.waits = append(i.waits, Wait{e, i.From, ref})
 		}
 	}
 	i.builds = !i.empty || len(i.waits) > 0 || base != nil && base.builds
 }
 
-// makesNothing reports whether no instruction of the stage makes files.
+// makesNothing reports whether no instruction that runs in the stage makes files.
 func (i *Instance) makesNothing() bool {
-	return !slices.ContainsFunc(i.Instructions, func(in *syntax.Instruction) bool {
+	for _, in := range i.steps() {
 		switch in.Keyword {
 		case command.Run, command.Copy, command.Add, command.Workdir:
-			return !in.OnBuild
+			return false
 		}
-		return false
-	})
+	}
+	return true
 }
 
 // Empty reports whether the instance has no files and nothing that makes any. Its
 // gates have to build all the same.
 func (i *Instance) Empty() bool { return i.empty }
-
-// All yields the edges of the instance, that of its FROM first.
-func (i *Instance) All() iter.Seq[Edge] {
-	return func(yield func(Edge) bool) {
-		if !yield(i.Base) {
-			return
-		}
-		for _, e := range i.Gates() {
-			if !yield(e) {
-				return
-			}
-		}
-		for _, in := range i.Instructions {
-			for _, ref := range in.References {
-				for _, e := range i.Edges[ref] {
-					if !yield(e) {
-						return
-					}
-				}
-			}
-		}
-	}
-}

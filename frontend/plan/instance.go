@@ -7,12 +7,18 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
 // resolve finds what the references of inst stand for.
 func (p *planner) resolve(inst *Instance) error {
-	env, from := inst.Env, inst.Stage.From
+	env := inst.Env
+	from, err := p.from(inst.Stage, env)
+	if err != nil {
+		return err
+	}
+	inst.From = from
 	platform, err := p.platformOf(inst.Stage, env)
 	if err != nil {
 		return err
@@ -37,14 +43,27 @@ func (p *planner) resolve(inst *Instance) error {
 			continue
 		}
 		inst.Base = edges[0]
-		p.noteTriggers(inst)
+		if err := p.noteTriggers(inst); err != nil {
+			return err
+		}
 	}
 	if err := p.selectInstructions(inst); err != nil {
 		return err
 	}
+	declared := names{}
 	for n, in := range inst.Instructions {
+		if err := declared.add(in); err != nil {
+			return err
+		}
+		if in.Let != nil {
+			if err := p.let(inst, n, in); err != nil {
+				return err
+			}
+		}
 		if in.Keyword == command.Arg {
-			p.noteArg(env, in)
+			if err := p.noteArg(env, in); err != nil {
+				return err
+			}
 			if err := p.checkArgs(inst, n, in); err != nil {
 				return err
 			}
@@ -73,25 +92,33 @@ func (i *Instance) set(ref *syntax.Reference, edges []Edge) {
 
 // noteArg looks an ARG line of a stage up: its text is what may have to change,
 // that of a trigger too.
-func (p *planner) noteArg(env *Environment, in *syntax.Instruction) {
+func (p *planner) noteArg(env *Environment, in *syntax.Instruction) error {
 	for _, word := range in.Words() {
 		name, _, hasDefault := strings.Cut(word, "=")
-		inputs, _ := env.inputsOf(name, hasDefault)
+		inputs, given := env.inputsOf(name, hasDefault)
 		p.note(inputs...)
+		_, computed := env.lets[name]
+		if why := env.globals[name].unknown; why != nil && (computed || !given && !hasDefault) {
+			return diagnostic.Relate(why.err, in.Lines(), "read by ARG %s on line %d", name, in.StartLine)
+		}
 	}
+	return nil
 }
 
 // noteTriggers looks the ARGs up that the base of inst, a build of its own, leaves
 // for the stage to run.
-func (p *planner) noteTriggers(inst *Instance) {
+func (p *planner) noteTriggers(inst *Instance) error {
 	if !inst.Base.Sealed {
-		return
+		return nil
 	}
 	for _, in := range inst.Base.To.Instructions {
 		if in.OnBuild && in.Keyword == command.Arg {
-			p.noteArg(inst.Env, in)
+			if err := p.noteArg(inst.Env, in); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // selectInstructions finds the instructions of the stage that are there, and the
@@ -106,23 +133,30 @@ func (p *planner) selectInstructions(inst *Instance) error {
 		}
 	}
 	s := p.global(inst.Env)
-	for _, name := range inst.Globals {
-		p.note(name)
-		s.lookup(name)
+	for _, g := range inst.Globals {
+		p.note(g.Name)
+		if v := s.lookup(g.Name); v.unknown != nil {
+			in := inst.Instructions[g.Before]
+			return diagnostic.Relate(v.unknown.err, in.Lines(), "read as %s on line %d", g.Name, in.StartLine)
+		}
 	}
 	return nil
 }
 
 // skipInstructions leaves out the instructions whose condition does not hold.
 func (p *planner) skipInstructions(inst *Instance) error {
-	inst.Instructions = nil
+	inst.Instructions, inst.Globals = nil, nil
+	add := func(in *syntax.Instruction) {
+		inst.Instructions = append(inst.Instructions, in)
+		inst.declareGlobals(len(inst.Instructions) - 1)
+	}
 	s := &sight{part: inst.Stage.Instructions, decided: map[*syntax.Block]decision{}}
 	for branch := inst.Stage.From.Branch; branch != nil; branch = branch.Block.Parent {
 		s.decided[branch.Block] = decision{branch: branch} // it is why the stage is there
 	}
 	for _, in := range inst.Stage.Instructions {
 		if !in.Conditional() && in.Inner() == nil {
-			inst.Instructions = append(inst.Instructions, in)
+			add(in)
 			continue
 		}
 		names, err := inst.scopeBefore(p, len(inst.Instructions))
@@ -141,10 +175,10 @@ func (p *planner) skipInstructions(inst *Instance) error {
 			return err
 		}
 		if on {
-			inst.Instructions = append(inst.Instructions, in)
+			add(in)
 		}
 	}
-	inst.Globals, inst.scope = nil, nil
+	inst.scope = nil
 	p.declareGlobals(inst)
 	return nil
 }
@@ -161,17 +195,21 @@ func (p *planner) replaced(stage *syntax.Stage, env *Environment, platform *ocis
 
 // platformOf returns the platform that a FROM gives; nil for none.
 func (p *planner) platformOf(stage *syntax.Stage, env *Environment) (*ocispecs.Platform, error) {
-	expr := stage.From.Stage().Platform
+	from, err := p.from(stage, env)
+	if err != nil {
+		return nil, err
+	}
+	expr := from.Stage().Platform
 	if expr == "" {
 		return nil, nil
 	}
-	text, err := p.fromWord(stage.From, env, expr)
+	text, err := p.fromWord(from, env, expr)
 	if err != nil {
 		return nil, err
 	}
 	platform, err := parsePlatform(text)
 	if err != nil {
-		return nil, stage.From.Error(platformFlag(stage.From), platformError(expr, text, err))
+		return nil, from.Error(platformFlag(from), platformError(expr, text, err))
 	}
 	return &platform, nil
 }
@@ -184,7 +222,21 @@ func (p *planner) fromWord(in *syntax.Instruction, env *Environment, word string
 	if err != nil {
 		return "", in.Locate(err)
 	}
+	if seen.unknown != nil {
+		return "", diagnostic.Relate(seen.unknown.err, in.Lines(), "read as %s on line %d", seen.blamed, in.StartLine)
+	}
 	return text, nil
+}
+
+// from returns the FROM of a stage with the lines that are there.
+func (p *planner) from(stage *syntax.Stage, env *Environment) (*syntax.Instruction, error) {
+	if stage.From.Inner() == nil {
+		return stage.From, nil
+	}
+	s := &sight{lookup: p.global(env).lookup, part: stage.Instructions, decided: env.decided}
+	from, deps, err := s.lines(stage.From)
+	p.note(deps...)
+	return from, err
 }
 
 // plain reports whether the stage and all it reaches has no extension.
@@ -195,7 +247,7 @@ func (p *planner) plain(stage *syntax.Stage) bool {
 	p.isPlain[stage] = false // while it is open: a cycle is not plain
 	ok := true
 	for _, in := range append([]*syntax.Instruction{stage.From}, stage.Instructions...) {
-		ok = ok && !in.Changed() && !in.Conditional() && in.Inner() == nil
+		ok = ok && !in.Changed() && !in.Conditional() && in.Inner() == nil && !p.main.reads(in)
 		for _, ref := range in.References {
 			kind := kindOf(in, ref)
 			n, numbered := number(kind, in, ref.Target)

@@ -44,7 +44,7 @@ func (p *planner) lint() {
 		return
 	}
 	for _, inst := range p.out.Kept {
-		from := inst.Stage.From
+		from := inst.From
 		if !used[inst.Stage] && inst.checks() {
 			p.warn(RuleUnusedStage, from.Lines(), "stage %s is skipped: nothing uses it and no gate names it (--after=%s makes it a gate)", inst.Stage, inst.Stage)
 		}
@@ -70,7 +70,7 @@ func (i *Instance) checks() bool {
 			}
 		}
 	}
-	return last == command.Run && len(i.Stage.From.References) == 1
+	return last == command.Run && len(i.From.References) == 1
 }
 
 func (p *planner) warn(rule *diagnostic.Rule, at diagnostic.Place, format string, args ...any) {

@@ -59,8 +59,8 @@ func Parameters(inst *Instance) []Parameter {
 	inst.reach(below, &all)
 	global := func(env *Environment) {
 		for _, in := range env.File().Args {
-			eachArg(in, func(arg instructions.KeyValuePairOptional) {
-				if slices.Contains(inst.Reads, arg.Key) && !env.Off(in) && (!BuildWide(arg.Key) || mentioned(arg.Key, env.File(), inst, all)) {
+			eachArg(env.Line(in), func(arg instructions.KeyValuePairOptional) {
+				if _, computed := env.lets[arg.Key]; !computed && slices.Contains(inst.Reads, arg.Key) && !env.Off(in) && (!BuildWide(arg.Key) || mentioned(arg.Key, env.File(), inst, all)) {
 					v, set := env.Global(arg.Key)
 					add(Parameter{arg.Key, arg.DocComment, arg.Value, v, set, in.Arg, in})
 				}
@@ -104,7 +104,7 @@ func StageParameters(stage *syntax.Stage) []Parameter {
 	var out []Parameter
 	for _, in := range stage.Instructions {
 		eachArg(in, func(arg instructions.KeyValuePairOptional) {
-			if !Predefined(arg.Key) {
+			if _, computed := globalLets(stage.From.File())[arg.Key]; !computed && !Predefined(arg.Key) {
 				out = append(out, Parameter{Name: arg.Key, Description: arg.DocComment, Default: arg.Value, Flags: in.Arg, In: in})
 			}
 		})
@@ -118,7 +118,7 @@ func (i *Instance) parameters(root *Instance, add func(Parameter)) {
 		eachArg(in, func(arg instructions.KeyValuePairOptional) {
 			_, bound := i.Env.Bound[arg.Key]
 			_, given := root.Env.Bound[arg.Key]
-			if !slices.Contains(root.Reads, arg.Key) || bound && !given {
+			if _, computed := i.Env.lets[arg.Key]; computed || !slices.Contains(root.Reads, arg.Key) || bound && !given {
 				return
 			}
 			p := Parameter{Name: arg.Key, Description: arg.DocComment, Default: arg.Value, Flags: in.Arg, In: in}
@@ -139,7 +139,7 @@ func (i *Instance) parameters(root *Instance, add func(Parameter)) {
 // depends on them.
 func mentioned(name string, file *module.File, inst *Instance, used []*Instance) bool {
 	return slices.ContainsFunc(append(slices.Clip(used), inst), func(i *Instance) bool {
-		return i.Env.File() == file && (i.Stage.From.Uses(name) || i.declares(name) ||
+		return i.Env.File() == file && (i.From.Uses(name) || i.declares(name) ||
 			slices.ContainsFunc(i.Instructions, func(in *syntax.Instruction) bool { return in.Uses(name) }))
 	})
 }
@@ -155,11 +155,19 @@ func (i *Instance) reach(seen map[*Instance]bool, out *[]*Instance) {
 	}
 }
 
-// eachArg calls fn for each name of an ARG instruction.
+// eachArg calls fn for each name of an ARG instruction; a LET is none.
 func eachArg(in *syntax.Instruction, fn func(instructions.KeyValuePairOptional)) {
-	if cmd, ok := in.Command.(*instructions.ArgCommand); ok {
+	if cmd, ok := in.Command.(*instructions.ArgCommand); ok && in.Let == nil {
 		for _, arg := range cmd.Args {
 			fn(arg)
 		}
 	}
+}
+
+// eachName calls fn for each name that an ARG or LET declares.
+func eachName(in *syntax.Instruction, fn func(string)) {
+	if in.Let != nil {
+		fn(in.Let.Name)
+	}
+	eachArg(in, func(arg instructions.KeyValuePairOptional) { fn(arg.Key) })
 }

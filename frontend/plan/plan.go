@@ -85,8 +85,10 @@ type Instance struct {
 	// Instructions are those of the stage that are there: all, or those whose
 	// condition holds.
 	Instructions []*syntax.Instruction
+	// From is the FROM with the lines that are there.
+	From *syntax.Instruction
 	// Globals are the global ARGs that the stage declares by itself.
-	Globals []string
+	Globals []Global
 	// Replaced is set when a named context stands for the stage: Base says which,
 	// and on what platform it is wanted.
 	Replaced bool
@@ -95,6 +97,8 @@ type Instance struct {
 	// depend on.
 	Reads []string
 	scope *scope
+	// lets are the values of its LETs.
+	lets map[*syntax.Instruction]string
 	// waits are the gates that have something to build. empty says that the
 	// instance has no files, builds that something has to build for it all the same.
 	waits         []Wait
@@ -107,10 +111,10 @@ type Edge struct {
 	Kind Kind
 	// To is the instance; nil for an image, a context or scratch.
 	To *Instance
-	// Name is that of an image or context, Platform what it is wanted for;
-	// an instance has neither.
+	// Name is that of an image or context; an instance has none.
 	Name string
-	// Platform is that of the FROM for a base, else that of the sub-build.
+	// Platform is what an image or context is wanted for, and the image of a call that is
+	// a base: that of the FROM for a base, else that of the sub-build.
 	Platform *ocispecs.Platform
 	// Context tells a named context from an image.
 	Context bool
@@ -192,6 +196,7 @@ func (p *planner) plan() error {
 		}
 	}
 	p.out.files = p.loaded()
+	p.warnComputed(p.out.Root.Env)
 	for _, f := range p.out.files {
 		p.lintConditions(f)
 	}
@@ -211,7 +216,7 @@ func (i *Instance) Key() string {
 // Platform returns what the instance runs on: the platform of the image that
 // it is built FROM in the end.
 func (i *Instance) Platform() ocispecs.Platform {
-	if i.Base.To != nil {
+	if i.Base.Platform == nil {
 		return i.Base.To.Platform()
 	}
 	return *i.Base.Platform

@@ -94,7 +94,7 @@ func tell(t *testing.T, i *Instance) string {
 	if i.Replaced {
 		return out.String()
 	}
-	fmt.Fprintf(&out, "\nglobals %q", i.Globals)
+	fmt.Fprintf(&out, "\nglobals %v", i.Globals)
 	names, err := i.scopeBefore(nil, len(i.Instructions))
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package plan
 import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -19,6 +20,8 @@ type scope struct {
 	// base is what may set names that nothing declares; empty when nothing may.
 	base string
 	done int // instructions of the stage that are in local
+	// part are all instructions of the stage.
+	part []*syntax.Instruction
 }
 
 // global is the scope before the first FROM.
@@ -45,9 +48,9 @@ func (s *scope) lookup(name string) value {
 func (s *scope) undeclared(name string) value {
 	switch {
 	case s.base != "":
-		return value{unknown: &unknown{name, s.base, s.env.globals[name].set}}
+		return value{unknown: &unknown{name: name, base: s.base, global: s.env.globals[name].set}}
 	case name == pathName:
-		return value{unknown: &unknown{name, "the builder", false}}
+		return value{unknown: &unknown{name: name, base: "the builder"}}
 	}
 	return value{}
 }
@@ -69,21 +72,23 @@ func (i *Instance) scopeBefore(p *planner, n int) (*scope, error) {
 		if err := i.inherit(s); err != nil {
 			return nil, err
 		}
-		for _, name := range i.Globals {
-			s.local[name] = i.Env.globals[name]
-		}
 		i.scope = s
 	}
 	s := i.scope
-	s.p = p
-	for ; s.done < n; s.done++ {
+	s.p, s.part = p, i.Stage.Instructions
+	for ; ; s.done++ {
+		for name := range i.GlobalsBefore(s.done) {
+			s.local[name] = i.Env.globals[name]
+		}
+		if s.done >= n {
+			return s, nil
+		}
 		if in := i.Instructions[s.done]; !in.OnBuild {
 			if err := s.declare(in, in.Command); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return s, nil
 }
 
 // inherit takes the names over that the base sets.
@@ -153,12 +158,23 @@ func (s *scope) declare(in *syntax.Instruction, cmd any) error {
 		}
 		return seen.value(text), nil
 	}
+	if in.Let != nil {
+		v, err := letValue(in, s.lookup, s.part)
+		if err != nil {
+			return err
+		}
+		s.local[in.Let.Name] = v
+		return nil
+	}
 	switch cmd := cmd.(type) {
 	case *instructions.ArgCommand:
 		for _, arg := range cmd.Args {
 			v, err := s.arg(arg, expand)
 			if err != nil {
 				return err
+			}
+			if v.unknown != nil && v.unknown.err != nil {
+				return diagnostic.Relate(v.unknown.err, in.Lines(), "read by ARG %s on line %d", arg.Key, in.StartLine)
 			}
 			s.local[arg.Key] = v
 		}
@@ -196,7 +212,9 @@ func (s *scope) arg(arg instructions.KeyValuePairOptional, expand func(string) (
 	}
 	var v value
 	var err error
-	switch {
+	switch _, computed := s.env.lets[arg.Key]; {
+	case computed:
+		v = s.env.globals[arg.Key]
 	case arg.Value != nil:
 		v, err = expand(*arg.Value)
 	case s.env.globals[arg.Key].set:
@@ -211,6 +229,9 @@ func (s *scope) arg(arg instructions.KeyValuePairOptional, expand func(string) (
 // inputsOf returns the inputs on which an ARG line of a stage depends, beside the
 // names in its default; given is set when a build arg decides.
 func (e *Environment) inputsOf(name string, hasDefault bool) (inputs []string, given bool) {
+	if _, computed := e.lets[name]; computed {
+		return e.globals[name].deps, false
+	}
 	inputs = []string{name}
 	if _, ok := e.Args[name]; ok {
 		return inputs, true

@@ -175,7 +175,7 @@ func (p *planner) takes(file *dockerfile) (names []string, complete bool) {
 					names = append(names, arg.Name)
 				}
 			}
-			if im.From != "" {
+			if im.From != "" || im.IsData() {
 				continue
 			}
 			if f, ok := p.entered[im]; ok {
@@ -194,6 +194,9 @@ func (p *planner) takes(file *dockerfile) (names []string, complete bool) {
 func (p *planner) requireDeclared(at place, inst *Instance) error {
 	var names []string // found when needed: a binding that is read is declared
 	for _, b := range at.reference.Bindings {
+		if err := refuseComputed(at, computed(inst.Env, b.Name), b); err != nil {
+			return err
+		}
 		if b.Name == targetPlatform || slices.Contains(inst.Reads, b.Name) {
 			continue
 		}

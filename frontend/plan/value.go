@@ -15,6 +15,8 @@ type value struct {
 	// one that nothing declares.
 	set, declared bool
 	deps          []string
+	// data is that of a name of data.
+	data *imported
 	// unknown is set when only the build will tell.
 	unknown *unknown
 }
@@ -26,6 +28,8 @@ type unknown struct {
 	base string
 	// global is set when the build has such a name, which the stage does not declare.
 	global bool
+	// err is set instead for a LET that is a mistake: there, and located.
+	err error
 }
 
 func (u *unknown) String() string {

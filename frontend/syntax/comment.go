@@ -153,6 +153,10 @@ func (f *File) isInstruction(c comment) bool {
 func (f *File) extensionComment(c comment, r *fileReader) error {
 	_, end := firstWord(c.text)
 	word := c.text[:end]
+	if rest := strings.TrimSpace(c.text[end:]); c.spaced && (word == "ENV" || word == "LABEL") && strings.HasPrefix(rest, "--from") {
+		f.Extended = true
+		return f.errorAt(c.offset, c.offset+end, "%s --from is not part of this release", word)
+	}
 	if !f.isInstruction(c) {
 		f.looksLike(c, word)
 		return nil

@@ -99,7 +99,7 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 	f := &File{Text: text, text: string(data), Escape: parser.DefaultEscapeToken, index: newLineIndex(data), header: directives(data)}
 	parsed, err := parser.Parse(bytes.NewReader(data))
 	if err != nil {
-		return f, err
+		return f, f.refusedFrom(err)
 	}
 	f.Escape = parsed.EscapeToken
 	all, err := f.instructions(parsed.AST.Children, opt)
@@ -111,18 +111,43 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 			return f, err
 		}
 	}
+	if err := f.checkData(); err != nil {
+		return f, err
+	}
 	f.findMachineArgs()
 	f.Extended = f.Extended || len(f.machineArgs) > 0
 	if len(f.Stages) == 0 {
-		return f, errors.New("dockerfile contains no stages to build")
+		end := f.index.position(len(f.text))
+		return f, diagnostic.At(f.at([]parser.Range{{Start: parser.Position{Line: end.Line}, End: parser.Position{Line: end.Line}}}), errors.New("dockerfile contains no stages to build"))
 	}
 	return f, nil
+}
+
+// refusedFrom words an error of upstream's parser about the words of an ENV --from,
+// which it does not know.
+func (f *File) refusedFrom(err error) error {
+	var located *parser.LocationError
+	if !errors.As(err, &located) || len(located.Locations) == 0 || len(located.Locations[0]) == 0 {
+		return err
+	}
+	n := located.Locations[0][0].Start.Line
+	if n < 1 || n > len(f.index.starts) {
+		return err
+	}
+	line, at := f.index.line(n)
+	r := readLine(string(line), 0, f.Escape)
+	word := strings.ToUpper(string(line[r.keyword.Start:r.keyword.End]))
+	if len(r.flags) == 0 || r.flags[0].Name != "--from" || word != "ENV" && word != "LABEL" {
+		return err
+	}
+	f.Extended = true
+	return f.errorAt(at+r.flags[0].Span.Start, at+r.flags[0].Span.End, "%s --from is not part of this release", word)
 }
 
 // instructions cuts the file at the nodes of upstream's parser and finds the
 // extensions.
 func (f *File) instructions(nodes []*parser.Node, opt Options) ([]*Instruction, error) {
-	r := &fileReader{file: f, join: newJoiner(f.index, f.Escape), named: newMounts(opt.Mount), blocks: &blocks{file: f}, declared: declarations(nodes)}
+	r := &fileReader{file: f, join: newJoiner(f.index, f.Escape), named: newMounts(opt.Mount), blocks: &blocks{file: f}}
 	f.mounts = r.named
 	behind := f.header
 	for _, node := range nodes {
@@ -148,12 +173,11 @@ func (f *File) instructions(nodes []*parser.Node, opt Options) ([]*Instruction, 
 
 // fileReader reads the instructions of a file one after the other.
 type fileReader struct {
-	file     *File
-	join     *joiner
-	named    *mounts
-	blocks   *blocks
-	declared map[string]bool
-	all      []*Instruction
+	file   *File
+	join   *joiner
+	named  *mounts
+	blocks *blocks
+	all    []*Instruction
 	// changed are those of which upstream has to read the plain form.
 	changed []*Instruction
 }
@@ -178,6 +202,9 @@ func (r *fileReader) read(in *Instruction) error {
 		return r.let(in)
 	case strings.EqualFold(word, mountInstruction), strings.EqualFold(word, importInstruction), r.blocks.isMarker(word):
 		r.file.Extended = true
+		if err := r.file.refuseInner(in); err != nil {
+			return err
+		}
 		in.insert(flags)
 		in.Line = in.logical.text
 		return r.module(word, in.logical)
@@ -208,7 +235,7 @@ func (r *fileReader) read(in *Instruction) error {
 		}
 	}
 	if in.Changed() {
-		r.file.Extended = r.file.Extended || in.extends(r.declared)
+		r.file.Extended = r.file.Extended || in.extends()
 		if !in.patch() {
 			r.changed = append(r.changed, in)
 		}
@@ -248,25 +275,6 @@ func (r *fileReader) module(word string, line logicalLine) error {
 		return r.file.addImport(line, r.named.inStage, r.blocks)
 	}
 	return r.blocks.marker(line)
-}
-
-// declarations returns the words of all ARGs and ENVs, the names among them, and
-// the names that every build declares.
-func declarations(nodes []*parser.Node) map[string]bool {
-	out := map[string]bool{"TARGETSTAGE": true, "TARGETMACHINE": true, "TARGETTRIPLE": true, "BUILDMACHINE": true, "BUILDTRIPLE": true}
-	for _, name := range []string{"PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT"} {
-		out["TARGET"+name], out["BUILD"+name] = true, true
-	}
-	for _, node := range nodes {
-		if word := strings.ToLower(node.Value); word != command.Arg && word != command.Env {
-			continue
-		}
-		for n := node.Next; n != nil; n = n.Next {
-			name, _, _ := strings.Cut(n.Value, "=")
-			out[name] = true
-		}
-	}
-	return out
 }
 
 // patch makes the node of a COPY whose reference upstream's parser took for one

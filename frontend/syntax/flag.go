@@ -17,6 +17,7 @@ var ours = map[string][]string{
 	command.From:      {"--after", "--mount", "--if"},
 	command.Copy:      {"--if", "--if-exists"},
 	command.Add:       {"--from", "--if", "--if-exists"},
+	command.Run:       {"--no-cache", "--if"},
 	command.Arg:       {"--required", "--oneof", "--global", "--if"},
 	importInstruction: {"--from", "--context", "--arg", "--if"},
 }
@@ -65,6 +66,9 @@ func (in *Instruction) agree() error {
 
 // scan finds the extensions in the flags of the instruction, and its references.
 func (in *Instruction) scan() error {
+	if in.OnBuild && in.Keyword == letInstruction {
+		return errorAt(in.keyword.Start, in.keyword.End, "LET cannot be a trigger: write it into the stage, and ONBUILD ARG where the next build has a value")
+	}
 	for _, f := range in.outer {
 		if _, err := in.condition(f); err != nil {
 			return err
@@ -80,6 +84,13 @@ func (in *Instruction) scan() error {
 	}
 	if err := in.checkArguments(); err != nil {
 		return err
+	}
+	if in.AddsFrom() || len(in.erased) > 0 || slices.ContainsFunc(in.References, (*Reference).Extends) {
+		for _, f := range in.Flags { // upstream takes all that follows for its value
+			if f.open >= 0 {
+				return errorAt(f.open, f.open+1, "the %c is not closed", in.Line[f.open])
+			}
+		}
 	}
 	if in.AddsFrom() {
 		if err := in.checkAddFrom(); err != nil {
@@ -114,6 +125,10 @@ func (in *Instruction) scanFlag(f *Flag) error {
 	case f.Name == "--after" && in.Keyword == command.From:
 		in.erase(f)
 		return in.scanAfter(f)
+	case f.Name == "--no-cache" && in.Keyword == command.Run:
+		return in.scanNoCache(f)
+	case f.Name == "--from" && (in.Keyword == command.Env || in.Keyword == command.Label):
+		return errorAt(f.Span.Start, f.Span.End, "%s --from is not part of this release", strings.ToUpper(in.Keyword))
 	case in.Keyword == command.Arg:
 		return in.scanArg(f)
 	case f.Commented && in.ignoresFlags():
@@ -235,6 +250,23 @@ func (in *Instruction) scanArg(f *Flag) error {
 	return nil
 }
 
+// scanNoCache reads the flag of a RUN that runs in every build.
+func (in *Instruction) scanNoCache(f *Flag) error {
+	if in.OnBuild {
+		return errorAt(f.Span.Start, f.Span.End, "a trigger takes no --no-cache: the image that has it could not say so")
+	}
+	in.NoCache = true
+	if f.HasValue {
+		on, err := strconv.ParseBool(f.Value)
+		if err != nil {
+			return errorAt(f.Span.Start, f.Span.End, "--no-cache is true or false, not %q", f.Value)
+		}
+		in.NoCache = on
+	}
+	in.erase(f)
+	return nil
+}
+
 // checkAddFrom refuses what ADD --from cannot have.
 func (in *Instruction) checkAddFrom() error {
 	if in.OnBuild {
@@ -322,6 +354,8 @@ func (in *Instruction) unknownFlag(err error) (error, bool) {
 		return errors.New("unknown flag: --after (it stands on FROM)"), true
 	case "--if-exists":
 		return errors.New("unknown flag: --if-exists (it stands on COPY and ADD)"), true
+	case "--no-cache":
+		return errors.New("unknown flag: --no-cache (it stands on RUN)"), true
 	case "--required", "--oneof", "--global":
 		return fmt.Errorf("unknown flag: %s (it stands on ARG)", name), true
 	}

@@ -54,6 +54,8 @@ type Instruction struct {
 	Branch *Branch
 	// IfExists is set for a COPY or ADD that skips sources that do not exist.
 	IfExists bool
+	// NoCache is set for a RUN that runs in every build.
+	NoCache bool
 
 	file    *File
 	logical logicalLine
@@ -130,15 +132,11 @@ func (in *Instruction) Changed() bool {
 	return in.flagged || in.AddsFrom() || len(in.erased) > 0 || slices.ContainsFunc(in.References, (*Reference).Extends)
 }
 
-// extends reports whether the instruction makes the file one with extensions.
-// A variable in the place of a name counts when the file declares one of that
-// name: else the line is a mistake that upstream explains, and so is one in a
-// cache mount.
-func (in *Instruction) extends(declared map[string]bool) bool {
+// extends reports whether the instruction makes the file one with extensions. A
+// variable in a cache mount is a mistake that upstream explains.
+func (in *Instruction) extends() bool {
 	return in.flagged || in.AddsFrom() || len(in.erased) > 0 || slices.ContainsFunc(in.References, func(r *Reference) bool {
-		return r.Call || IsFile(r.Target) || r.Extends() && !r.Cache && slices.ContainsFunc(variables.FindAllStringSubmatch(r.Target, -1), func(match []string) bool {
-			return declared[match[1]]
-		})
+		return r.Call || IsFile(r.Target) || r.Extends() && !r.Cache
 	})
 }
 
@@ -252,7 +250,7 @@ func (in *Instruction) PlainFlags(name func(*Reference) string) []string {
 	var names []string
 	line := in.Splice(in.Replace(func(ref *Reference) string {
 		stand := placeholder(len(names) / 2)
-		names = append(names, stand, name(ref))
+		names = append(names, stand, widen(name(ref)))
 		return stand
 	}))
 	r := readLine(line, 0, in.file.Escape)

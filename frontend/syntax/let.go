@@ -24,7 +24,10 @@ const letUsage = `write LET EXT = TARGETOS == "windows" ? ".exe" : ""`
 // does.
 func (r *fileReader) let(in *Instruction) error {
 	r.file.Extended = true
-	in.Line = in.logical.text
+	if err := r.file.refuseInner(in); err != nil {
+		return err
+	}
+	in.Line, in.heredocs = in.logical.text, in.end
 	in.StartLine = r.file.index.position(in.logical.offset(0, false)).Line
 	in.EndLine = r.file.index.position(in.logical.offset(len(in.Line), true)).Line
 	in.read()
@@ -60,6 +63,8 @@ func (in *Instruction) scanLet() error {
 		return errorAt(at.Start, at.End, "the = is missing: %s", letUsage)
 	case !isName(name):
 		return errorAt(at.Start, at.Start+max(len(name), 1), "%q cannot be a name: letters, digits and _ are allowed, a letter first", name)
+	case isPlatformArg(name) || BuildWide(name):
+		return errorAt(at.Start, at.Start+len(name), "%s means something to every build: it cannot be computed", name)
 	case in.file.DataOf(name) != nil:
 		return errorAt(at.Start, at.Start+len(name), "%s is the name of data already", name)
 	}
@@ -76,4 +81,26 @@ func (in *Instruction) Value(lookup func(name string) any) (string, error) {
 		return "", in.Locate(in.Let.mistake(err))
 	}
 	return text, nil
+}
+
+// refuseInner refuses blocks between the lines of an instruction that is ours.
+func (f *File) refuseInner(in *Instruction) error {
+	for n := in.StartLine + 1; n <= in.EndLine; n++ {
+		line, at := f.index.line(n)
+		if marker, ok := innerMarker(string(line), at); ok {
+			start := marker.offset(0, false)
+			return f.errorAt(start, start+len(marker.text), "no block stands between the lines of a %s: put the block around it", strings.ToUpper(in.Node.Value))
+		}
+	}
+	return nil
+}
+
+// BuildWide reports whether a build arg is one on which upstream's converter acts
+// by itself, in all stages of a build.
+func BuildWide(name string) bool {
+	switch strings.ToUpper(name) {
+	case "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY", "SOURCE_DATE_EPOCH":
+		return true
+	}
+	return strings.HasPrefix(name, "BUILDKIT_")
 }

@@ -19,12 +19,21 @@ func Plain(data []byte) bool {
 		}
 	}
 	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
+	// where each line starts an instruction as far as is known
+	surely := bytes.Contains(data, []byte("escape")) || bytes.Contains(data, []byte("<<"))
+	continued := false
 	for line := range bytes.Lines(data) {
+		starts := surely || !continued
+		if trimmed := bytes.TrimLeftFunc(line, unicode.IsSpace); len(trimmed) > 0 && trimmed[0] != '#' {
+			continued = goesOn(line)
+		}
 		line = bytes.TrimFunc(line, unicode.IsSpace)
 		switch {
+		case starts && (startsWith(line, letInstruction) || startsWith(line, ifWord)):
+			return false
 		case hidesSource(line), cutsWord(line), hidesCondition(line), hasMisplaced(line):
 			return false
-		case hasWord(line, "MOUNT"), hasWord(line, "IMPORT"), bytes.HasPrefix(line, []byte("IF ")), bytes.HasPrefix(line, []byte("LET ")):
+		case hasWord(line, "MOUNT"), hasWord(line, "IMPORT"):
 			return false
 		case hasWord(line, "FROM"):
 			if bytes.ContainsAny(line, hiding+"#") || startsPath(line) || bytes.Contains(bytes.ReplaceAll(line, []byte("--platform"), nil), []byte("--")) {
@@ -35,7 +44,11 @@ func Plain(data []byte) bool {
 				return false
 			}
 		case hasWord(line, "ADD"), hasWord(line, "ONBUILD"):
-			if bytes.Contains(line, []byte("--from")) || continues(line) {
+			if bytes.Contains(line, []byte("--from")) || bytes.Contains(bytes.ToUpper(line), []byte("LET")) || continues(line) {
+				return false
+			}
+		case hasWord(line, "ENV"), hasWord(line, "LABEL"), hasWord(line, "--from"):
+			if bytes.Contains(line, []byte("--from")) {
 				return false
 			}
 		}
@@ -88,7 +101,7 @@ func hidesCondition(line []byte) bool {
 }
 
 // misplaced are flags of ours that stand on few instructions only.
-var misplaced = [][]byte{[]byte("--after"), []byte("--else"), []byte("--required"), []byte("--oneof"), []byte("--global")}
+var misplaced = [][]byte{[]byte("--no-cache"), []byte("--after"), []byte("--else"), []byte("--required"), []byte("--oneof"), []byte("--global")}
 
 // hasMisplaced reports whether line may hold such a flag.
 func hasMisplaced(line []byte) bool {
@@ -114,6 +127,19 @@ func startsPath(line []byte) bool {
 	return slices.ContainsFunc(bytes.Fields(line), func(word []byte) bool { return word[0] == '.' || word[0] == '/' })
 }
 
+// startsWith reports whether the first word of line is a keyword, with something
+// behind it.
+func startsWith(line []byte, word string) bool {
+	return hasWord(line, word) && len(line) > len(word) && (isSpace(line[len(word)]) || continues(line))
+}
+
+// goesOn reports whether the next line is surely part of this one, under the default
+// escape token.
+func goesOn(line []byte) bool {
+	line = bytes.TrimRight(bytes.TrimRight(line, "\r\n"), " \t")
+	return bytes.HasSuffix(line, []byte("\\")) && !bytes.HasSuffix(line, []byte("\\\\"))
+}
+
 // continues reports whether the next line may be part of this one.
 func continues(line []byte) bool {
 	return len(line) > 0 && (line[len(line)-1] == '\\' || line[len(line)-1] == '`')
@@ -126,5 +152,5 @@ func cutsWord(line []byte) bool {
 	}
 	line = line[:len(line)-1]
 	word := line[bytes.LastIndexAny(line, " \t,-")+1:]
-	return len(word) > 0 && (hasWord([]byte("from"), string(word)) || hasWord([]byte("add"), string(word)) || hasWord([]byte("arg"), string(word)) || hasWord([]byte("mount"), string(word)) || hasWord([]byte("import"), string(word)))
+	return len(word) > 0 && (hasWord([]byte("from"), string(word)) || hasWord([]byte("add"), string(word)) || hasWord([]byte("arg"), string(word)) || hasWord([]byte("mount"), string(word)) || hasWord([]byte("import"), string(word)) || hasWord([]byte(letInstruction), string(word)) || hasWord([]byte(ifWord), string(word)))
 }

@@ -107,7 +107,7 @@ func (g *generator) onbuild() {
 
 func (g *generator) mistake() {
 	g.line("%s", g.pick(
-		"COPYY a b", "ARG --nope X", "FROM --nope=1 alpine", "COPY --from=$NOPE a b", "RUN --mount=from=$NOPE,target=/x true", "RUN --nope=1 true", "COPY onlyone", "ENV", "EXPOSE port", "FROM", "FROM a b c",
+		"COPYY a b", "ARG --nope X", "FROM --nope=1 alpine", "RUN --nope=1 true", "COPY onlyone", "ENV", "EXPOSE port", "FROM", "FROM a b c",
 		"ARG", "LABEL x", "ONBUILD FROM alpine", "RUN <<EOT\nnever closed", "HEALTHCHECK MAYBE", "STOPSIGNAL NOSUCH",
 		"COPY --from=alpine --from=busybox a b", "WORKDIR", "ADD --checksum=md5:x https://example.com/f /",
 	))

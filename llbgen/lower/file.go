@@ -98,10 +98,32 @@ func (l *lowerer) global() error {
 	}
 	for _, in := range l.unit.file().Args {
 		if l.unit.values.env.Off(in) {
+			if err := l.wide(in); err != nil {
+				return err
+			}
 			continue
 		}
 		l.out.Lead(in)
+		in = l.unit.values.env.Line(in)
 		l.note(in, l.out.Edit(in, nil, nil))
+	}
+	return nil
+}
+
+// wide writes the value of an ARG that does not stand in the text, and that the
+// converter looks at by itself.
+func (l *lowerer) wide(in *syntax.Instruction) error {
+	for _, word := range in.Words() {
+		name, _, _ := strings.Cut(word, "=")
+		v, ok := l.unit.Root.Env.Global(name)
+		if !ok || !plan.BuildWide(name) || l.unit.Root.Env.Off(in) {
+			continue
+		}
+		word, err := text.Arg(name, v)
+		if err != nil {
+			return in.Locate(err)
+		}
+		l.note(in, l.out.Args(nil, []text.Word{word}))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package lower
 
 import (
 	"cmp"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -33,21 +34,21 @@ func (l *lowerer) stage(inst *plan.Instance) error {
 	if inst.Env.File().Main && inst.Stage.Index == l.index[inst] && l.unit.like(inst) {
 		l.file.numbered[inst.Stage.Index] = true
 	}
-	l.out.Lead(inst.Stage.From)
+	l.out.Lead(inst.From)
 	if err := l.base(inst); err != nil {
 		return err
 	}
 	if inst.Replaced {
 		return nil
 	}
-	for _, name := range inst.Globals {
-		word, err := l.declaration(inst, name)
-		if err != nil {
-			return inst.Stage.From.Locate(err)
+	for n, in := range inst.Instructions {
+		for name := range inst.GlobalsBefore(n) {
+			word, err := l.declaration(inst, name)
+			if err != nil {
+				return in.Locate(err)
+			}
+			l.note(in, l.out.Args(nil, []text.Word{word}))
 		}
-		l.note(inst.Stage.From, l.out.Args(inst.Stage.From, []text.Word{word}))
-	}
-	for _, in := range inst.Instructions {
 		l.out.Lead(in)
 		if err := l.instruction(inst, in); err != nil {
 			return err
@@ -67,7 +68,7 @@ func (l *lowerer) declaration(inst *plan.Instance, name string) (text.Word, erro
 // base writes the FROM of inst: as it stands in the file where it means the same
 // in this text.
 func (l *lowerer) base(inst *plan.Instance) error {
-	in := inst.Stage.From
+	in := inst.From
 	st := in.Stage()
 	name := l.unit.naming.name(inst)
 	from := newFrom(st.OrigCmd, "", name)
@@ -97,8 +98,8 @@ func (l *lowerer) base(inst *plan.Instance) error {
 	case l.unit.Sealed(e):
 		from.base(l.names().Image(e.To))
 		from.Platform, changed = text.Word{}, true
-		if l.unit.foreign(e.To) {
-			from.on(e.To.Env.Platform)
+		if !l.unit.alike(e.Platform) {
+			from.on(*e.Platform)
 		}
 	case e.To != nil:
 		from.base(l.unit.naming.name(e.To))
@@ -201,6 +202,14 @@ func (l *lowerer) from(in *syntax.Instruction, from *fromLine) error {
 
 // instruction writes an instruction below the FROM, once for each call of its set.
 func (l *lowerer) instruction(inst *plan.Instance, in *syntax.Instruction) error {
+	if in.Let != nil {
+		word, err := l.let(inst, in)
+		if err != nil {
+			return in.Error(in.Let.NameSpan, err)
+		}
+		l.note(in, l.out.Args(nil, []text.Word{word}))
+		return nil
+	}
 	if in.Keyword == command.Arg {
 		if words, err := l.args(inst, in); err != nil || words != nil {
 			if err == nil {
@@ -275,6 +284,15 @@ func (l *lowerer) outside(name string) string {
 		}
 	}
 	return name
+}
+
+// let returns the declaration that a LET of a stage is in the text.
+func (l *lowerer) let(inst *plan.Instance, in *syntax.Instruction) (text.Word, error) {
+	name := in.Let.Name
+	if _, given := l.file.Args[name]; given {
+		return text.Word{}, fmt.Errorf("the build arg %s would take its place", name)
+	}
+	return text.Arg(name, inst.Let(in))
 }
 
 // args returns the words of an ARG that has a value in inst which the converter

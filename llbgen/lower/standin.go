@@ -52,7 +52,7 @@ func (l *lowerer) helpers() error {
 			continue
 		}
 		if !inst.Replaced && inst.Base.To == nil && inst.Base.Name == scratch {
-			if err := l.helper(inst, scratch, ScratchContext, inst.Stage.From); err != nil {
+			if err := l.helper(inst, scratch, ScratchContext, inst.From); err != nil {
 				return err
 			}
 		}

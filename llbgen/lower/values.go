@@ -37,6 +37,10 @@ func (u *Unit) settle(n *Names, bake bool) ([]*plan.Instance, error) {
 	unfit := map[*plan.Instance]bool{}
 	for {
 		others := u.collect(unfit)
+		if u.findOtherPlatform(unfit) {
+			u.findUnfit(fixed, unfit)
+			continue
+		}
 		u.naming = newNaming(u, n)
 		varying := u.varying(fixed, bake)
 		env, err := u.Root.Env.Without(varying, u.offSomewhere(fixed), u.naming.name(u.Root))
@@ -93,6 +97,19 @@ func (u *Unit) findUnwritable(fixed map[string]bool, unfit map[*plan.Instance]bo
 	return false, refused
 }
 
+// findOtherPlatform adds the instances for another platform than the unit's whose steps
+// would run for the unit's all the same: the converter knows no platform of a base without
+// files, nor of what the triggers of a base that is an image copy from.
+func (u *Unit) findOtherPlatform(unfit map[*plan.Instance]bool) bool {
+	before := len(unfit)
+	for _, inst := range u.Instances {
+		if base := inst.Base; base.Sealed && !inst.Replaced && u.foreign(inst) && (base.To.Empty() || base.To.HasTriggers()) {
+			unfit[inst] = true
+		}
+	}
+	return len(unfit) > before
+}
+
 // findUnfit adds the instances for which a fixed name has another value, and those
 // that need an unfit one under their own values.
 func (u *Unit) findUnfit(fixed map[string]bool, unfit map[*plan.Instance]bool) {
@@ -143,6 +160,11 @@ func (u *Unit) varying(fixed map[string]bool, bake bool) map[string]struct{} {
 	}
 	root := u.Root.Env
 	for _, inst := range u.Instances {
+		for name := range inst.Computes() {
+			if _, given := root.Args[name]; given {
+				out[name] = struct{}{} // which must not take the place of the value
+			}
+		}
 		for name := range inst.Env.Bound {
 			if !root.Same(inst.Env, name) && slices.Contains(inst.Reads, name) {
 				add(name)
@@ -165,21 +187,34 @@ func (u *Unit) varying(fixed map[string]bool, bake bool) map[string]struct{} {
 // offSomewhere returns the global ARGs that some instance does not have: a
 // condition takes them away, or its stage is one of another file. An instance that
 // has one gets its value written out. One that is fixed, all have that are left.
+// The converter knows no LET, and so none of what is made of one.
 func (u *Unit) offSomewhere(fixed map[string]bool) map[*syntax.Instruction]bool {
 	out := map[*syntax.Instruction]bool{}
+	made := map[string]bool{}
 	for _, in := range u.file().Args {
+		if in.Let != nil {
+			out[in], made[in.Let.Name] = true, true
+			continue
+		}
 		cmd, ok := in.Command.(*instructions.ArgCommand)
 		if !ok || slices.ContainsFunc(cmd.Args, func(arg instructions.KeyValuePairOptional) bool { return fixed[arg.Key] }) && !u.Root.Env.Off(in) {
 			continue
 		}
 		lacks := func(inst *plan.Instance) bool {
-			if inst.Env.File() == u.file() {
+			if inst.Env.File() == u.file() && in.Inner() == nil {
 				return in.Conditional() && inst.Env.Off(in)
 			}
 			return slices.ContainsFunc(cmd.Args, func(arg instructions.KeyValuePairOptional) bool {
 				_, set := inst.Env.Global(arg.Key)
 				return !set && slices.Contains(inst.Reads, arg.Key)
 			})
+		}
+		if slices.ContainsFunc(slices.Collect(maps.Keys(made)), in.Uses) {
+			out[in] = true
+			for _, arg := range cmd.Args {
+				made[arg.Key] = true
+			}
+			continue
 		}
 		if slices.ContainsFunc(u.Instances, lacks) {
 			out[in] = true
@@ -195,8 +230,8 @@ func declarations(inst *plan.Instance) iter.Seq2[string, *syntax.Instruction] {
 		if inst.Replaced {
 			return
 		}
-		for _, name := range inst.Globals {
-			if !yield(name, inst.Stage.From) {
+		for _, g := range inst.Globals {
+			if !yield(g.Name, inst.Instructions[g.Before]) {
 				return
 			}
 		}
@@ -221,6 +256,9 @@ func hasDefault(in *syntax.Instruction, name string) bool {
 // arg returns the value that an ARG has in inst when the converter would come to
 // another one.
 func (v *values) arg(inst *plan.Instance, name string, hasDefault bool) (string, bool) {
+	if value, ok := inst.Env.Computed(name); ok {
+		return value, true
+	}
 	if value, ok := inst.Env.Args[name]; ok {
 		_, varies := v.varying[name]
 		return value, varies
@@ -237,7 +275,7 @@ func (v *values) arg(inst *plan.Instance, name string, hasDefault bool) (string,
 // the text.
 func (v *values) expand(inst *plan.Instance, word string) (meaning string, same bool, err error) {
 	if meaning, err = inst.Env.Expand(word); err != nil {
-		return "", false, inst.Stage.From.Locate(err)
+		return "", false, inst.From.Locate(err)
 	}
 	theirs, err := v.env.Expand(word)
 	return meaning, err == nil && theirs == meaning, nil
