@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -107,4 +108,15 @@ func BuildWide(name string) bool {
 
 // everyBuildHas reports whether every build declares an ARG of this name, ours
 // included.
-func everyBuildHas(name string) bool { return declarations(nil)[name] }
+func everyBuildHas(name string) bool {
+	for _, prefix := range []string{"TARGET", "BUILD"} {
+		if rest, ok := strings.CutPrefix(name, prefix); ok && slices.Contains(platformParts[:], rest) {
+			return true
+		}
+	}
+	return name == "TARGETSTAGE"
+}
+
+// platformParts are what stands behind TARGET and BUILD in the names of the platform
+// ARGs.
+var platformParts = [...]string{"PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT", "MACHINE", "TRIPLE"}
