@@ -195,6 +195,13 @@ func (in *Instruction) variant(taken map[*Block]*Branch) (*Instruction, error) {
 		return nil, v.refuse(err)
 	}
 	v.Command = cmd
+	switch st := in.Stage(); {
+	case st == nil:
+	case v.Stage() == nil || v.Stage().Name != st.Name:
+		return nil, v.Locate(errors.New("the name of a stage stands outside of blocks"))
+	case len(v.mountFlags) != len(in.mountFlags):
+		return nil, v.Locate(errors.New("--mount of a FROM stands outside of blocks: put the condition on the RUN that uses the mount"))
+	}
 	return v, v.checkSources()
 }
 
