@@ -120,7 +120,7 @@ func (g *Generator) Plan(ctx context.Context, platform *ocispecs.Platform, all b
 	if file == nil {
 		var err error
 		if file, err = g.sources.Files.Parse(ctx, g.sources.MainText); err != nil {
-			return nil, err
+			return nil, diagnostic.Locate(g.sources.MainText, err)
 		}
 	}
 	opt := g.options(platform, true)

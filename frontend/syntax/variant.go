@@ -205,6 +205,25 @@ func (in *Instruction) variant(taken map[*Block]*Branch) (*Instruction, error) {
 	return v, v.checkSources()
 }
 
+// First returns the instruction with the lines of the first branch of each block; the
+// instruction itself where that is a mistake.
+func (in *Instruction) First() *Instruction {
+	if v, err := in.firstVariant(); err == nil {
+		return v
+	}
+	return in
+}
+
+// firstVariant returns the instruction with the lines of the first branch of each
+// block.
+func (in *Instruction) firstVariant() (*Instruction, error) {
+	taken := map[*Block]*Branch{}
+	for _, block := range in.lines.blocks {
+		taken[block] = block.Branches[0]
+	}
+	return in.Variant(taken)
+}
+
 // jsonForm reports whether the command looks like a JSON array with all its
 // lines.
 func (in *Instruction) jsonForm() bool {
