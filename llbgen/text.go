@@ -143,26 +143,27 @@ func plainText(f *module.File, config linter.Config, byDefault *plan.Environment
 	lines := slices.Collect(strings.Lines(string(f.Data)))
 	comments(lines)
 	for in := range instructionsOf(f) {
-		if in.Let != nil { // which has a value
-			lines[in.StartLine-1] = "ARG " + in.Let.Name + "=x\n"
-			for n := in.StartLine; n < in.EndLine; n++ {
-				lines[n] = "\n"
-			}
-			continue
+		text := in.Text()
+		switch {
+		case in.Let != nil:
+			text = "ARG " + in.Let.Name + "=x\n" // it has a value
+		case in.Inner() != nil:
+			text = plainForm(in.First())
+		case in.Changed() && byDefault != nil && byDefault.Off(in):
+			text = ""
+		case in.Changed():
+			text = plainForm(in)
 		}
-		if !in.Changed() {
-			copy(lines[in.StartLine-1:in.EndLine], slices.Collect(strings.Lines(in.Text())))
-			continue
+		own := lines[in.StartLine-1 : in.EndLine]
+		for i := range own {
+			own[i] = "\n"
 		}
-		if byDefault != nil && byDefault.Off(in) {
-			continue
-		}
-		copy(lines[in.StartLine-1:in.EndLine], slices.Collect(strings.Lines(plainForm(in))))
+		copy(own, slices.Collect(strings.Lines(text)))
 	}
 	return []byte(head.String() + strings.Join(lines, "")), strings.Count(head.String(), "\n")
 }
 
-// comments leaves the comments in the lines of a file, without the directives and
+// comments leaves only the comments in the lines of a file, without the directives and
 // those that are extensions.
 func comments(lines []string) {
 	var directives parser.DirectiveParser

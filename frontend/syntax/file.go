@@ -363,6 +363,14 @@ func (f *File) add(in *Instruction) error {
 		return f.put(in)
 	}
 	cmd, err := in.parse()
+	if err != nil && in.lines != nil { // all its branches together need be none
+		v, err := in.firstVariant()
+		if err != nil {
+			return err
+		}
+		in.Command, in.References = v.Command, v.References
+		return f.put(in)
+	}
 	if err != nil {
 		if better, ok := in.unknownFlag(err); ok {
 			f.Extended = true

@@ -195,7 +195,33 @@ func (in *Instruction) variant(taken map[*Block]*Branch) (*Instruction, error) {
 		return nil, v.refuse(err)
 	}
 	v.Command = cmd
+	switch st := in.Stage(); {
+	case st == nil:
+	case v.Stage() == nil || v.Stage().Name != st.Name:
+		return nil, v.Locate(errors.New("the name of a stage stands outside of blocks"))
+	case len(v.mountFlags) != len(in.mountFlags):
+		return nil, v.Locate(errors.New("--mount of a FROM stands outside of blocks: put the condition on the RUN that uses the mount"))
+	}
 	return v, v.checkSources()
+}
+
+// First returns the instruction with the lines of the first branch of each block; the
+// instruction itself where that is a mistake.
+func (in *Instruction) First() *Instruction {
+	if v, err := in.firstVariant(); err == nil {
+		return v
+	}
+	return in
+}
+
+// firstVariant returns the instruction with the lines of the first branch of each
+// block.
+func (in *Instruction) firstVariant() (*Instruction, error) {
+	taken := map[*Block]*Branch{}
+	for _, block := range in.lines.blocks {
+		taken[block] = block.Branches[0]
+	}
+	return in.Variant(taken)
 }
 
 // jsonForm reports whether the command looks like a JSON array with all its
