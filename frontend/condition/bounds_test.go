@@ -2,6 +2,8 @@ package condition_test
 
 import (
 	"fmt"
+	"os"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -133,6 +135,32 @@ func TestEveryFunctionIsCounted(t *testing.T) {
 			if work, err := c.Work(func(string) any { return d }); err == nil && work < 5000 {
 				t.Errorf("%s: %d units of work", c.Text, work)
 			}
+		}
+	}
+}
+
+// TestFunctionsAreDocumented guards that docs/reference names each function, and those
+// that are left out as such.
+func TestFunctionsAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/reference/expressions.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions, out, ok := strings.Cut(string(page), "\n## Left out\n")
+	if !ok {
+		t.Fatal("the page has no section of what is left out")
+	}
+	for _, name := range append([]string{"semver"}, builtin.Names...) {
+		section := functions
+		if strings.Contains(condition.Growing, " "+name+" ") {
+			section, _, _ = strings.Cut(out, "\n## ")
+		}
+		if !regexp.MustCompile("`" + name + "[`(]").MatchString(section) {
+			t.Errorf("%s is not where it belongs", name)
+		}
+		if !condition.Reserved(name) {
+			t.Errorf("%s can be the name of data", name)
 		}
 	}
 }
