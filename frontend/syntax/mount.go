@@ -150,6 +150,9 @@ func (f *File) ImportedMount(alias, name string) (string, error) {
 	if !ok {
 		return "", (&mounts{global: f.mounts.global}).unknown(name)
 	}
+	if strings.Contains(found.spec.text, "$") {
+		return "", fmt.Errorf("MOUNT %s has a variable, which would mean another one here: it cannot be lent", name)
+	}
 	in := &Instruction{file: f, Line: "--mount=" + found.spec.text}
 	if err := in.scanMount(readFlag(in.Line, 0, f.Escape)); err != nil {
 		return "", err
