@@ -116,8 +116,9 @@ func excused(f *module.File, in *syntax.Instruction, byDefault *plan.Environment
 			return stageName(other.From) == name && other.From.Conditional()
 		})
 	case linter.RuleInvalidDefaultArgInFrom.Name:
-		if byDefault == nil {
-			return true
+		refs := in.References
+		if byDefault == nil || len(syntax.Variables(refs[len(refs)-1].Target)) == 0 {
+			return true // the name is none of an ARG's
 		}
 		name, err := byDefault.Expand(in.Stage().BaseName)
 		return err != nil || mayName(name)

@@ -42,6 +42,11 @@ type File struct {
 	index *lineIndex
 	// header is where the directives end.
 	header int
+	// apart are the warnings of comments that would be extensions without a space. They
+	// hold in files with extensions: elsewhere such a comment is one.
+	apart []*diagnostic.Diagnostic
+	// lent are the images of mounts of imported files.
+	lent []lentImage
 	// mounts are the named mounts.
 	mounts *mounts
 	// machineArgs are the platform ARGs that the file takes from us.
@@ -121,8 +126,14 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 	if err := f.checkData(); err != nil {
 		return f, err
 	}
+	if err := f.checkLent(); err != nil {
+		return f, err
+	}
 	f.findMachineArgs()
 	f.Extended = f.Extended || len(f.machineArgs) > 0
+	if f.Extended {
+		f.Warnings = append(f.Warnings, f.apart...)
+	}
 	if len(f.Stages) == 0 {
 		end := f.index.position(len(f.text))
 		return f, diagnostic.At(f.at([]parser.Range{{Start: parser.Position{Line: end.Line}, End: parser.Position{Line: end.Line}}}), errors.New("dockerfile contains no stages to build"))

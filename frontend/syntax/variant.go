@@ -58,6 +58,11 @@ func (in *Instruction) findLines(next int) error {
 			break // text
 		}
 		line, at := f.index.line(n)
+		if n < next {
+			if err := f.refuseBetween(string(line), at); err != nil {
+				return err
+			}
+		}
 		if marker, ok := innerMarker(string(line), at); ok {
 			if err := inner.marker(marker); err != nil {
 				return err
@@ -83,6 +88,21 @@ func (in *Instruction) findLines(next int) error {
 	found.blocks = inner.all
 	in.lines = found
 	f.Extended = true
+	return nil
+}
+
+// refuseBetween refuses a comment between continued lines that is an extension, and no
+// marker of a block: it would say nothing there.
+func (f *File) refuseBetween(line string, at int) error {
+	for _, c := range f.comments(at, at+len(line)) {
+		_, end := firstWord(c.text)
+		switch word := c.text[:end]; {
+		case c.flags():
+			return f.errorAt(c.offset, c.offset+len(c.text), "flags stand above the instruction, not between its lines")
+		case f.isInstruction(c) && word != "IF" && word != "ELSE" && word != "END":
+			return f.errorAt(c.offset, c.offset+end, "%s stands in front of an instruction, not between its lines", word)
+		}
+	}
 	return nil
 }
 
