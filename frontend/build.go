@@ -5,6 +5,7 @@ package frontend
 
 import (
 	"context"
+	"strings"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerui"
@@ -81,7 +82,8 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 		place = locateExtended
 	}
 	if res, ok, err := answer(ctx, bc, gen, src.Filename); err != nil || ok {
-		if gen.File() != nil { // upstream does not locate errors of its requests
+		// upstream does not locate errors of its requests
+		if gen.File() != nil || strings.HasPrefix(bc.BuildOpts().Opts[keyRequest], "frontend.graph") {
 			err = place(err, sources)
 		}
 		return res, err
