@@ -5,7 +5,6 @@ package frontend
 
 import (
 	"context"
-	"strings"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerui"
@@ -82,8 +81,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 		place = locateExtended
 	}
 	if res, ok, err := answer(ctx, bc, gen, src.Filename); err != nil || ok {
-		// upstream does not locate errors of its requests
-		if gen.File() != nil || strings.HasPrefix(bc.BuildOpts().Opts[keyRequest], "frontend.graph") {
+		if gen.File() != nil || drawsGraph(opts[keyRequest]) { // upstream does not locate errors of its requests
 			err = place(err, sources)
 		}
 		return res, err

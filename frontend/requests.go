@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
@@ -25,13 +26,16 @@ const keyRequest = "requestid"
 
 // graphRequests are the calls that draw the stage graph, with the text that each
 // gives.
-var graphRequests = []struct {
-	subrequests.Request
-	text func(*report.Graph) string
-}{
+var graphRequests = []graphCall{
 	{graphRequest("frontend.graph", "Draw the stage graph of the target as a tree"), (*report.Graph).Text},
 	{graphRequest("frontend.graph.mermaid", "Draw the stage graph of the target as a Mermaid flowchart"), (*report.Graph).Mermaid},
 	{graphRequest("frontend.graph.dot", "Draw the stage graph of the target in Graphviz's DOT"), (*report.Graph).DOT},
+}
+
+// graphCall is a call that draws the stage graph.
+type graphCall struct {
+	subrequests.Request
+	text func(*report.Graph) string
 }
 
 func graphRequest(name, description string) subrequests.Request {
@@ -43,6 +47,11 @@ func graphRequest(name, description string) subrequests.Request {
 		Opts:        []subrequests.Named{{Name: "target", Description: "Target build stage"}},
 		Metadata:    []subrequests.Named{{Name: "result.json"}, {Name: "result.txt"}},
 	}
+}
+
+// drawsGraph reports whether a request is one of graphRequests.
+func drawsGraph(id string) bool {
+	return slices.ContainsFunc(graphRequests, func(request graphCall) bool { return request.Name == id })
 }
 
 // answer answers the build's subrequest. ok is false when there is none: then

@@ -143,7 +143,7 @@ func newValued(r *rand.Rand, a, b string) *valued {
 		v.ours.Files["dockerfile"]["lib.Dockerfile"] = globals + stage
 	case 5: // as the last element of a list
 		v.sealed = false
-		list, set := "one,", "[$V]"
+		list, set := "2,", "[$V]"
 		if strings.Contains(stage, "COPY $") || strings.Contains(stage, "COPY --chown") {
 			list = "" // the transfer of the context would be that of both
 		}

@@ -45,31 +45,19 @@ func newCallSites(p *plan.Plan) *callSites {
 	}
 	for ; len(queue) > 0; queue = queue[1:] {
 		inst := queue[0]
-		reach := func(e plan.Edge, place func() diagnostic.Place) {
-			if e.To == nil {
-				return
+		for use := range inst.Uses() {
+			if use.To == nil {
+				continue
 			}
-			if _, known := s.calls[e.To]; known {
-				return
+			if _, known := s.calls[use.To]; known {
+				continue
 			}
 			site := callSite{from: inst}
-			if e.Call != "" {
-				site.place = place()
+			if use.Call != "" {
+				site.place = use.In.Place(use.Reference.Span)
 			}
-			s.calls[e.To] = site
-			queue = append(queue, e.To)
-		}
-		in := inst.From
-		reach(inst.Base, func() diagnostic.Place { return in.Place(in.References[len(in.References)-1].Span) })
-		for ref, e := range inst.Gates() {
-			reach(e, func() diagnostic.Place { return in.Place(ref.Span) })
-		}
-		for _, in := range inst.Instructions {
-			for _, ref := range in.References {
-				for _, e := range inst.Edges[ref] {
-					reach(e, func() diagnostic.Place { return in.Place(ref.Span) })
-				}
-			}
+			s.calls[use.To] = site
+			queue = append(queue, use.To)
 		}
 	}
 	return s

@@ -2,6 +2,7 @@ package llbgen
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -34,11 +35,11 @@ type localSource struct {
 }
 
 // link returns def joined with the parts that it needs.
-func (b *build) link(def *llb.Definition) (*llb.Definition, error) {
+func (b *build) link(ctx context.Context, def *llb.Definition) (*llb.Definition, error) {
 	l := &linker{build: b, locals: map[string]*localSource{}, seen: map[digest.Digest]struct{}{}, heads: map[part]*pb.Input{}}
 	l.out.Metadata = map[digest.Digest]llb.OpMetadata{}
 	l.out.Constraints = def.Constraints
-	if err := l.collect(def, map[part]bool{}); err != nil {
+	if err := l.collect(ctx, def, map[part]bool{}); err != nil {
 		return nil, err
 	}
 	head, err := l.add(def)
@@ -65,7 +66,7 @@ func (l *linker) linked(op *pb.Op) part {
 }
 
 // collect notes the paths that def and its units need of each local directory.
-func (l *linker) collect(def *llb.Definition, seen map[part]bool) error {
+func (l *linker) collect(ctx context.Context, def *llb.Definition, seen map[part]bool) error {
 	for _, dt := range def.Def {
 		var op pb.Op
 		if err := op.UnmarshalVT(dt); err != nil {
@@ -73,7 +74,12 @@ func (l *linker) collect(def *llb.Definition, seen map[part]bool) error {
 		}
 		if u := l.linked(&op); u != nil && !seen[u] {
 			seen[u] = true
-			if err := l.collect(u.known().out.def, seen); err != nil {
+			// the converter may not have asked for what only a trigger needs
+			out, err := l.build.convert(ctx, u)
+			if err != nil {
+				return err
+			}
+			if err := l.collect(ctx, out.def, seen); err != nil {
 				return err
 			}
 		}

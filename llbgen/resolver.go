@@ -39,6 +39,9 @@ func (r standInResolver) ResolveImageConfig(ctx context.Context, ref string, opt
 			return "", "", nil, &unitError{err}
 		}
 		dt, err := out.config()
+		if u, ok := p.(*unit); ok && err == nil && !r.unit.HasBase(u.Root) {
+			dt, err = withoutTriggers(dt) // what they name means nothing here
+		}
 		return ref, "", dt, err
 	}
 	image, ok := r.unit.file.StandIns[name].(lower.Image)

@@ -1,11 +1,11 @@
 package llbgen
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
@@ -13,9 +13,11 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/guard"
 )
 
 // textRules are the rules of upstream that look at a file as it is written: at its
@@ -34,9 +36,17 @@ var textRules = [...]string{
 	linter.RuleInvalidDefaultArgInFrom.Name,
 }
 
-// lintTexts runs the rules about the text of each file of a plan.
+// lintTexts starts the rules about the text of each file of a plan, which go on
+// beside the conversion.
 func (b *build) lintTexts(ctx context.Context, p *plan.Plan) {
+	found := make(chan []*diagnostic.Diagnostic, 1)
+	b.textRules = sync.OnceFunc(func() {
+		for _, w := range <-found {
+			b.seen.add(w)
+		}
+	})
 	if b.seen.warn == nil {
+		close(found)
 		return
 	}
 	environments := map[*module.File]*plan.Environment{p.File: nil}
@@ -45,9 +55,18 @@ func (b *build) lintTexts(ctx context.Context, p *plan.Plan) {
 			environments[f] = inst.Env
 		}
 	}
-	for _, f := range p.Files() {
-		lintText(ctx, f, environments[f], b.lint[f.Text], b.seen.add)
-	}
+	go func() {
+		var list []*diagnostic.Diagnostic
+		err := func() (err error) {
+			defer guard.Recover(&err)
+			for _, f := range p.Files() {
+				lintText(ctx, f, environments[f], b.lint[f.Text], func(w *diagnostic.Diagnostic) { list = append(list, w) })
+			}
+			return nil
+		}()
+		b.seen.fail(err)
+		found <- list
+	}()
 }
 
 // lintText runs the rules about the text of one file. env says which ARGs it has;
@@ -55,11 +74,9 @@ func (b *build) lintTexts(ctx context.Context, p *plan.Plan) {
 func lintText(ctx context.Context, f *module.File, env *plan.Environment, config linter.Config, warn Warn) {
 	text := f.Text
 	config.Warn = warn.in(&text)
-	if parsed, err := parser.Parse(bytes.NewReader(f.Data)); err == nil {
-		l := linter.New(&config)
-		for _, w := range parsed.Warnings {
-			l.Run(&linter.RuleNoEmptyContinuation, []parser.Range{*w.Location}, linter.RuleNoEmptyContinuation.Format())
-		}
+	l := linter.New(&config)
+	for _, at := range f.EmptyContinuations {
+		l.Run(&linter.RuleNoEmptyContinuation, []parser.Range{at}, linter.RuleNoEmptyContinuation.Format())
 	}
 	if env != nil {
 		env = withoutArgs(env)

@@ -49,7 +49,7 @@ type Condition struct {
 // Comparison is one between two offsets in bytes.
 type Comparison struct {
 	Start, End int
-	// Name is compared with Text, where they are that.
+	// Name is compared with the text Text; of an order Text is the operator.
 	Name, Text string
 }
 
@@ -149,6 +149,9 @@ func compile(text string, env map[string]any, compared ast.Visitor) (*vm.Program
 	return compiler.Compile(tree, config)
 }
 
+// IsData reports whether a name of the expression is that of data.
+func (c *Condition) IsData(name string) bool { return c.data[name] }
+
 // Eval evaluates a condition. lookup gives the value of a name: a string, empty
 // when it has none, or data. Errors are of type *Error.
 func (c *Condition) Eval(lookup func(name string) any) (bool, error) {
@@ -217,6 +220,8 @@ func (c *Condition) located(err error) error {
 		message += ": a name is true or false by itself, write NAME, or not NAME"
 	case strings.Contains(message, "mismatched types string and"), strings.Contains(message, "and string)"):
 		message += `: names are strings, write "1", or int(NAME)`
+	case strings.HasPrefix(message, "type string has no field"):
+		message += ": names are strings, unless an IMPORT above makes them data"
 	case message == "memory budget exceeded":
 		message = fmt.Sprintf("the lists of the condition have more than %d elements", maxList)
 	case message == `unexpected token Operator("=")`:

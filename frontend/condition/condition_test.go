@@ -78,7 +78,7 @@ func TestMistakesAreFound(t *testing.T) {
 		`A matches "^.{0,900}.{0,900}y$"`:                              `10-31 the patterns make 3605 steps together, the limit is 2000: repeat less`,
 		`len(1..2000000) > 1`:                                          `5-7 the lists of the condition have more than 10000 elements`,
 		`HUGE == "x"`:                                                  `0-4 the value of HUGE is 4097 bytes long: an expression looks at 4096 at most`,
-		`fromJSON("1") && A`:                                           `0-8 a value of type float64 is neither true nor false: compare it with something`,
+		`fromJSON("1") && A`:                                           `0-8 a number is neither true nor false: compare it with something`,
 		`fromJSON(A)`:                                                  `0-8 invalid character 'a' looking for beginning of value`,
 		"\xff":                                                         `0-1 the expression is not UTF-8`,
 		strings.Repeat("(", condition.MaxLength):                       `4095-4096 the expression ends too early`,

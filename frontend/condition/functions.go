@@ -41,6 +41,17 @@ var functions = map[string]func(...any) (any, error){
 // arguments: at least and at most.
 var named = map[string][2]int{"semver": {2, 2}, "keys": {1, 1}, "values": {1, 1}, "join": {1, 2}}
 
+// Reserved reports whether a name has a meaning in expressions: that of a function
+// or a keyword.
+func Reserved(name string) bool {
+	_, ours := named[name]
+	_, theirs := builtin.Index[name]
+	return ours || theirs || strings.Contains(keywords, " "+name+" ")
+}
+
+// keywords are the words of the language that are no names.
+const keywords = " true false nil in and or not let if else matches contains startsWith endsWith "
+
 func table() map[string]*builtin.Function {
 	out := map[string]*builtin.Function{}
 	for name, fn := range functions {

@@ -211,10 +211,13 @@ func (v *comparisons) Visit(node *ast.Node) {
 		return
 	}
 	at := Comparison{Start: v.c.offset(n.Location().From), End: v.c.offset(n.Location().To)}
-	isText := func(node ast.Node) bool { return node.Type() != nil && node.Type().Kind() == reflect.String }
+	isText := func(node ast.Node) bool {
+		return node.Type() != nil && node.Type().Kind() == reflect.String || v.ofData(node)
+	}
 	switch n.Operator {
 	case "<", "<=", ">", ">=":
 		if isText(n.Left) && isText(n.Right) {
+			at.Text = n.Operator
 			v.c.Orders = append(v.c.Orders, at)
 		}
 	case "==", "!=":
@@ -225,6 +228,22 @@ func (v *comparisons) Visit(node *ast.Node) {
 			for _, item := range list.Nodes {
 				v.equal(at, n.Left, item)
 			}
+		}
+	}
+}
+
+// ofData reports whether a node is a value of data, whose scalars are strings.
+func (v *comparisons) ofData(node ast.Node) bool {
+	for inner := false; ; inner = true {
+		switch n := node.(type) {
+		case *ast.MemberNode:
+			node = n.Node
+		case *ast.ChainNode:
+			node = n.Node
+		case *ast.IdentifierNode:
+			return inner && v.c.data[n.Value]
+		default:
+			return false
 		}
 	}
 }
@@ -254,7 +273,7 @@ func truth(values ...any) (any, error) {
 		}
 		return true, nil
 	}
-	return nil, fmt.Errorf("a value of type %T is neither true nor false: compare it with something", values[0])
+	return nil, fmt.Errorf("%s is neither true nor false: compare it with something", kindOf(values[0]))
 }
 
 // weight estimates how much work the body of a loop is.

@@ -94,6 +94,7 @@ type Set struct {
 
 	mu    sync.Mutex
 	files map[key]*File
+	data  map[key]*Data
 	// asked is where each text but the main one was asked for first.
 	asked map[*diagnostic.Text]diagnostic.Place
 }
@@ -107,7 +108,7 @@ type key struct {
 // context; the same one where the Dockerfile is part of the context.
 func NewSet(fetch Fetcher, dir, context *Source, file string) *Set {
 	main := &File{Main: true, Source: dir, Path: path.Clean(file), Root: context, BuildContext: context}
-	return &Set{fetch: fetch, main: main, files: map[key]*File{{dir, context, main.Path}: main}, asked: map[*diagnostic.Text]diagnostic.Place{}}
+	return &Set{fetch: fetch, main: main, files: map[key]*File{{dir, context, main.Path}: main}, data: map[key]*Data{}, asked: map[*diagnostic.Text]diagnostic.Place{}}
 }
 
 // Parse reads the main file.
@@ -198,19 +199,32 @@ func (s *Set) load(ctx context.Context, importer, f *File) error {
 	switch {
 	case importer.depth == MaxDepth:
 		return &Error{err: fmt.Errorf("imports nest more than %d deep", MaxDepth)}
-	case len(s.files) > MaxFiles:
+	case s.full():
 		return &Error{err: fmt.Errorf("the build has more than %d files", MaxFiles)}
 	}
-	text, err := s.fetch.Read(ctx, f.Source, f.Path)
+	text, err := s.read(ctx, f)
 	if err != nil {
-		return &Error{From: errors.Is(err, ErrFetch), err: err}
-	}
-	if _, ok := s.asked[text]; !ok {
-		s.asked[text] = f.asked
+		return err
 	}
 	f.depth = importer.depth + 1
 	f.File, err = s.parse(ctx, f, text)
 	return f.Locate(err)
+}
+
+// full reports whether the build has more files than it may, the one counted that
+// is being added.
+func (s *Set) full() bool { return len(s.files)+len(s.data) > MaxFiles }
+
+// read returns the text of f.
+func (s *Set) read(ctx context.Context, f *File) (*diagnostic.Text, error) {
+	text, err := s.fetch.Read(ctx, f.Source, f.Path)
+	if err != nil {
+		return nil, &Error{From: errors.Is(err, ErrFetch), err: err}
+	}
+	if _, ok := s.asked[text]; !ok {
+		s.asked[text] = f.asked
+	}
+	return text, nil
 }
 
 // Prefetch reads files before they are asked for, side by side. What is wrong with

@@ -120,11 +120,19 @@ func evaluateCondition(in *syntax.Instruction, lookup func(string) value, part [
 // valuesOf returns the values of the names in an expression, and the inputs on which
 // they depend.
 func valuesOf(in *syntax.Instruction, c *syntax.Condition, lookup func(string) value, part []*syntax.Instruction) (of func(string) any, deps []string, err error) {
-	values := make(map[string]string, len(c.Names))
+	values := make(map[string]any, len(c.Names))
 	for _, name := range c.Names {
+		span := c.Span(name.Offset, name.Offset+len(name.Name))
+		if c.IsData(name.Name) {
+			v := lookup(dataInput + name.Name)
+			deps = merge(deps, v.deps)
+			if values[name.Name], err = v.dataValue(in, span, name.Name); err != nil {
+				return nil, deps, err
+			}
+			continue
+		}
 		v := lookup(name.Name)
 		deps = merge(deps, v.deps)
-		span := c.Span(name.Offset, name.Offset+len(name.Name))
 		switch {
 		case v.declared && v.unknown != nil:
 			return nil, deps, unknownAt(in, span, name.Name, v.unknown)
@@ -285,7 +293,7 @@ func describe(in *syntax.Instruction, env *Environment) string {
 	}
 	word := ", where "
 	for i, name := range names {
-		if slices.ContainsFunc(names[:i], func(other condition.Name) bool { return other.Name == name.Name }) {
+		if fileOf(env).DataOf(name.Name) != nil || slices.ContainsFunc(names[:i], func(other condition.Name) bool { return other.Name == name.Name }) {
 			continue
 		}
 		out += fmt.Sprintf("%s%s is %q", word, name.Name, env.globals[name.Name].text)

@@ -164,6 +164,9 @@ func (p *planner) callEdges(at place, m *meaning) ([]Edge, error) {
 			return nil, err
 		}
 		edge := Edge{Kind: at.kind, To: to, Call: call, Sealed: sealed && (at.kind == KindBase || !to.Replaced)}
+		if at.kind == KindBase {
+			edge.Platform = p.basePlatform(at.inst.Env, c, to)
+		}
 		if at.kind == KindCopy {
 			if edge.Copy, err = p.copyOf(at.in, c); err != nil {
 				return nil, err
@@ -175,6 +178,16 @@ func (p *planner) callEdges(at place, m *meaning) ([]Edge, error) {
 		return edges, refuseTriggers(at, edges[0].To)
 	}
 	return edges, p.refuseCollisions(at.in, edges)
+}
+
+// basePlatform returns the platform for which a FROM takes the image of a call: that of
+// the call, else that of env. Steps on an image without files run on that of env.
+func (p *planner) basePlatform(env *Environment, c *call, to *Instance) *ocispecs.Platform {
+	if c.platform != nil && !to.empty {
+		return c.platform
+	}
+	p.note(PlatformInput)
+	return &env.Platform
 }
 
 // refuseTriggers refuses a base that is a build of its own and whose triggers name

@@ -27,6 +27,8 @@ type evaluator struct {
 	in    *dockerfile
 	build ocispecs.Platform
 	lex   *shell.Lex
+	// planner reads the data of the file.
+	planner *planner
 	// contexts says which named contexts there are; nil for none.
 	contexts func(name string, platform ocispecs.Platform) bool
 	// inputs are the names on which the global ARGs depend.
@@ -141,7 +143,21 @@ func (p *evaluator) evaluate(e *Environment) error {
 	e.lines, e.lets = map[*syntax.Instruction]*syntax.Instruction{}, map[string]*syntax.Instruction{}
 	declared := names{}
 	s := &sight{lookup: func(name string) value { return e.globals[name] }, part: p.file.Args, decided: e.decided}
+	imports := map[*syntax.Instruction]*syntax.Import{}
+	for _, im := range p.file.Imports {
+		imports[im.In] = im
+	}
 	for in := range p.file.Global() {
+		if im := imports[in]; im != nil && im.IsData() {
+			on, deps, err := s.on(in)
+			if err == nil {
+				err = p.importData(e, im, on, deps)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if in.Command == nil { // an IMPORT, whose own condition sees all names
 			if _, _, err := s.within(in.Branch); err != nil {
 				return err

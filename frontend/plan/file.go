@@ -25,6 +25,8 @@ type dockerfile struct {
 	// conditional is set when a FROM has a condition, namesFiles when references
 	// name files that no IMPORT does.
 	conditional, namesFiles bool
+	// fetched is set when its imports were read side by side.
+	fetched bool
 }
 
 func newDockerfile(f *module.File, opt Options) *dockerfile {
@@ -88,6 +90,7 @@ func fileOf(env *Environment) *dockerfile { return env.eval.in }
 func (p *planner) of(f *module.File) *dockerfile {
 	if p.files[f] == nil {
 		p.files[f] = newDockerfile(f, p.opt)
+		p.files[f].eval.planner = p
 	}
 	return p.files[f]
 }

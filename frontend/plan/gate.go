@@ -2,7 +2,6 @@ package plan
 
 import (
 	"iter"
-	"slices"
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 
@@ -48,40 +47,17 @@ func (i *Instance) findWaits() {
 	i.builds = !i.empty || len(i.waits) > 0 || base != nil && base.builds
 }
 
-// makesNothing reports whether no instruction of the stage makes files.
+// makesNothing reports whether no instruction that runs in the stage makes files.
 func (i *Instance) makesNothing() bool {
-	return !slices.ContainsFunc(i.Instructions, func(in *syntax.Instruction) bool {
+	for _, in := range i.steps() {
 		switch in.Keyword {
 		case command.Run, command.Copy, command.Add, command.Workdir:
-			return !in.OnBuild
+			return false
 		}
-		return false
-	})
+	}
+	return true
 }
 
 // Empty reports whether the instance has no files and nothing that makes any. Its
 // gates have to build all the same.
 func (i *Instance) Empty() bool { return i.empty }
-
-// All yields the edges of the instance, that of its FROM first.
-func (i *Instance) All() iter.Seq[Edge] {
-	return func(yield func(Edge) bool) {
-		if !yield(i.Base) {
-			return
-		}
-		for _, e := range i.Gates() {
-			if !yield(e) {
-				return
-			}
-		}
-		for _, in := range i.Instructions {
-			for _, ref := range in.References {
-				for _, e := range i.Edges[ref] {
-					if !yield(e) {
-						return
-					}
-				}
-			}
-		}
-	}
-}

@@ -41,13 +41,16 @@ func flowsToLibrary(name string) bool {
 	return ofPlatform(name) || Predefined(name) || BuildWide(name)
 }
 
-// importOf returns the import of an alias, of several the one that is on; nil for
+// importOf returns the import of stages of an alias, of several the one that is on; nil for
 // none.
 func (p *planner) importOf(env *Environment, alias string) (*syntax.Import, error) {
 	var found, off *syntax.Import
 	for _, im := range fileOf(env).Imports {
 		if im.Alias != strings.ToLower(alias) {
 			continue
+		}
+		if im.IsData() {
+			return im, nil
 		}
 		on, err := p.holds(im.In, env, fileOf(env).eval.file.Args)
 		switch {
@@ -77,23 +80,28 @@ func (p *planner) enter(env *Environment, im *syntax.Import) (*crossing, error) 
 	var c *crossing
 	if err == nil {
 		p.entered[im] = f
-		p.warnUnpinned(im, f)
+		p.warnUnpinned(im, f.Source)
 		c, err = p.cross(env, f, im, env.prefix+im.Alias+".")
 	}
 	if err == nil {
 		return c, nil
 	}
+	return nil, importFailed(im, err)
+}
+
+// importFailed places the mistake of an import.
+func importFailed(im *syntax.Import, err error) error {
 	span := im.PathSpan
 	var mistake *module.Error
 	if errors.As(err, &mistake) && mistake.From {
 		span = im.FromSpan
 	}
-	return nil, p.importError(place{in: im.In, reference: &syntax.Reference{TargetSpan: span, Span: span}}, err)
+	return importError(place{in: im.In, reference: &syntax.Reference{TargetSpan: span, Span: span}}, err)
 }
 
 // importError places a mistake in the words of an import; one in the file itself
 // has its place and gets that of the import too.
-func (p *planner) importError(at place, err error) error {
+func importError(at place, err error) error {
 	var mistake *module.Error
 	if errors.As(err, &mistake) {
 		return at.error(at.reference.TargetSpan, err)
@@ -263,6 +271,12 @@ func (p *planner) loadImports(env *Environment, seen map[*module.File]bool) erro
 		list    []module.Request
 	)
 	for _, im := range file.Imports {
+		if im.IsData() {
+			if d := env.dataOf(im); d != nil {
+				imports, list = append(imports, im), append(list, d.request)
+			}
+			continue
+		}
 		on, err := p.holds(im.In, env, fileOf(env).eval.file.Args)
 		if err != nil {
 			return err
@@ -281,7 +295,13 @@ func (p *planner) loadImports(env *Environment, seen map[*module.File]bool) erro
 			return err
 		}
 	}
-	for _, im := range imports {
+	for i, im := range imports {
+		if im.IsData() {
+			if _, err := p.readData(file, im, list[i]); err != nil {
+				return err
+			}
+			continue
+		}
 		via, err := p.enter(env, im)
 		if err != nil {
 			return err
@@ -313,12 +333,12 @@ func (p *planner) checkPassed(im *syntax.Import, env *Environment) error {
 }
 
 // warnUnpinned warns of an import that may be another one tomorrow.
-func (p *planner) warnUnpinned(im *syntax.Import, f *module.File) {
-	if im.From == "" || f.Source.Unpinned == "" || p.warned[im] {
+func (p *planner) warnUnpinned(im *syntax.Import, from *module.Source) {
+	if im.From == "" || from.Unpinned == "" || p.warned[im] {
 		return
 	}
 	p.warned[im] = true
-	p.warn(RuleUnpinnedImport, im.In.Place(im.FromSpan), "%s is not pinned: %s", f.Source.Name, f.Source.Unpinned)
+	p.warn(RuleUnpinnedImport, im.In.Place(im.FromSpan), "%s is not pinned: %s", from.Name, from.Unpinned)
 }
 
 // RuleUnpinnedImport warns of an import whose source may change.

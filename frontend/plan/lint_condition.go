@@ -38,6 +38,23 @@ var (
 	}
 )
 
+// RuleStringComparison warns of a comparison of two strings by < and its like.
+var RuleStringComparison = &diagnostic.Rule{
+	Name:        "StringComparison",
+	Description: "Two strings are compared letter by letter: 3.9 is greater than 3.15",
+	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/string-comparison.md",
+}
+
+// lintOrders warns of comparisons that versions would surprise.
+func (p *planner) lintOrders(in *syntax.Instruction, c *syntax.Condition) {
+	if c == nil {
+		return
+	}
+	for _, at := range c.Orders {
+		p.warn(RuleStringComparison, in.Place(c.Span(at.Start, at.End)), "%s compares strings letter by letter, so \"3.9\" is greater than \"3.15\": write semver(V, \">=3.9\") for versions, int(N) for numbers", at.Text)
+	}
+}
+
 // lintConditions warns of conditions that cannot mean what they say.
 func (p *planner) lintConditions(f *module.File) {
 	var known []string                      // the names that have values somewhere, found when needed
@@ -49,6 +66,10 @@ func (p *planner) lintConditions(f *module.File) {
 		}
 	}
 	for _, in := range withMarkers(instructionsWithImports(f.File)) {
+		p.lintOrders(in, in.If)
+		if in.Let != nil {
+			p.lintOrders(in, in.Let.Condition)
+		}
 		if in.If == nil {
 			continue
 		}
@@ -56,6 +77,9 @@ func (p *planner) lintConditions(f *module.File) {
 			p.warn(RuleConstantCondition, in.Place(in.If.Span(0, len(in.If.Text))), "the condition %s looks at no name", in.If.Text)
 		}
 		for _, name := range in.If.Names {
+			if in.If.IsData(name.Name) {
+				continue
+			}
 			if known == nil {
 				known = staticNames(f.File)
 			}

@@ -111,10 +111,10 @@ type Edge struct {
 	Kind Kind
 	// To is the instance; nil for an image, a context or scratch.
 	To *Instance
-	// Name is that of an image or context, Platform what it is wanted for;
-	// an instance has neither.
+	// Name is that of an image or context; an instance has none.
 	Name string
-	// Platform is that of the FROM for a base, else that of the sub-build.
+	// Platform is what an image or context is wanted for, and the image of a call that is
+	// a base: that of the FROM for a base, else that of the sub-build.
 	Platform *ocispecs.Platform
 	// Context tells a named context from an image.
 	Context bool
@@ -216,7 +216,7 @@ func (i *Instance) Key() string {
 // Platform returns what the instance runs on: the platform of the image that
 // it is built FROM in the end.
 func (i *Instance) Platform() ocispecs.Platform {
-	if i.Base.To != nil {
+	if i.Base.Platform == nil {
 		return i.Base.To.Platform()
 	}
 	return *i.Base.Platform

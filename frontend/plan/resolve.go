@@ -218,6 +218,9 @@ func (p *planner) ofImport(at place, env *Environment, name string) (*meaning, e
 	if err != nil || im == nil || strings.ContainsAny(inner, "/:@") {
 		return nil, err // an image, maybe
 	}
+	if im.IsData() {
+		return nil, at.errorf(at.reference.TargetSpan, "%s is data, which has no stages: its values stand in expressions, as LET and --if take them", im.Written)
+	}
 	if inner == "" {
 		return nil, at.errorf(at.reference.TargetSpan, "the stage is missing behind %s", name)
 	}
@@ -243,11 +246,11 @@ func (p *planner) ofFile(at place, env *Environment, name string) (*meaning, err
 	}
 	f, err := p.opt.Files.Import(p.ctx, fileOf(env).File, req)
 	if err != nil {
-		return nil, p.importError(at, err)
+		return nil, importError(at, err)
 	}
 	via, err := p.cross(env, f, nil, filePrefix(env, f, path))
 	if err != nil {
-		return nil, p.importError(at, err)
+		return nil, importError(at, err)
 	}
 	return ofCrossing(at, via, name, inner)
 }

@@ -175,7 +175,7 @@ func (p *planner) takes(file *dockerfile) (names []string, complete bool) {
 					names = append(names, arg.Name)
 				}
 			}
-			if im.From != "" {
+			if im.From != "" || im.IsData() {
 				continue
 			}
 			if f, ok := p.entered[im]; ok {

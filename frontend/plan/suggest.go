@@ -128,6 +128,7 @@ func suggestName(err error, name string, names *scope) error {
 	var known []string
 	known = slices.AppendSeq(known, maps.Keys(names.env.globals))
 	known = slices.AppendSeq(known, maps.Keys(names.local))
+	known = slices.DeleteFunc(known, func(name string) bool { return strings.HasPrefix(name, dataInput) })
 	slices.Sort(known)
 	return suggest.WrapError(err, name, known, true)
 }

@@ -15,6 +15,8 @@ type value struct {
 	// one that nothing declares.
 	set, declared bool
 	deps          []string
+	// data is that of a name of data.
+	data *imported
 	// unknown is set when only the build will tell.
 	unknown *unknown
 }

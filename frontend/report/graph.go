@@ -129,16 +129,8 @@ func (b *builder) instance(inst *plan.Instance) int {
 		node.Kind = Context
 		return b.add(key, node)
 	}
-	node.need(b.edge(inst.Base), From, from)
-	for _, e := range inst.Gates() {
-		node.need(b.edge(e), After, from)
-	}
-	for _, in := range inst.Instructions {
-		for _, ref := range in.References {
-			for _, e := range inst.Edges[ref] {
-				node.need(b.edge(e), relation(in, e), in)
-			}
-		}
+	for use := range inst.Uses() {
+		node.need(b.edge(use.Edge), relation(use), use.In)
 	}
 	return b.add(key, node)
 }
@@ -168,11 +160,14 @@ func (n *Node) need(id int, how Relation, in *syntax.Instruction) {
 	}
 }
 
-func relation(in *syntax.Instruction, e plan.Edge) Relation {
-	if e.Kind == plan.KindMount {
+func relation(use plan.Use) Relation {
+	switch use.Kind {
+	case plan.KindGate:
+		return After
+	case plan.KindMount:
 		return Mount
 	}
-	return Relation(in.Keyword) // copy or add
+	return Relation(use.In.Keyword) // from, copy or add
 }
 
 // bindings returns the bindings on which the instance depends.

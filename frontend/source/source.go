@@ -231,7 +231,11 @@ func (s *Sources) readFrom(ctx context.Context, ref client.Reference, t *tree, s
 	if t.library {
 		path = strings.TrimSuffix(t.name+":"+path, ":"+httpName)
 	}
-	text, sm := &diagnostic.Text{Name: path, Data: data}, llb.NewSourceMap(&st, path, "Dockerfile", data)
+	language := "Dockerfile"
+	if strings.HasSuffix(strings.ToLower(path), ".json") {
+		language = "JSON"
+	}
+	text, sm := &diagnostic.Text{Name: path, Data: data}, llb.NewSourceMap(&st, path, language, data)
 	sm.Definition = def
 	if t.secrets.hidden != nil { // they stand in the definition
 		sm.State, sm.Definition = s.Main.SourceMap.State, s.Main.SourceMap.Definition

@@ -33,6 +33,8 @@ type File struct {
 	Stages []*Stage
 	// Extended tells a file with extensions from a plain Dockerfile.
 	Extended bool
+	// EmptyContinuations are the empty lines between continued ones.
+	EmptyContinuations []parser.Range
 	// Warnings are those about the file's own spelling.
 	Warnings []*diagnostic.Diagnostic
 
@@ -102,6 +104,11 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 		return f, f.refusedFrom(err)
 	}
 	f.Escape = parsed.EscapeToken
+	for _, w := range parsed.Warnings {
+		if w.URL == linter.RuleNoEmptyContinuation.URL {
+			f.EmptyContinuations = append(f.EmptyContinuations, *w.Location)
+		}
+	}
 	all, err := f.instructions(parsed.AST.Children, opt)
 	if err != nil {
 		return f, err
@@ -110,6 +117,9 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 		if err := f.add(in); err != nil {
 			return f, err
 		}
+	}
+	if err := f.checkData(); err != nil {
+		return f, err
 	}
 	f.findMachineArgs()
 	f.Extended = f.Extended || len(f.machineArgs) > 0

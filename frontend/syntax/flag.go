@@ -85,6 +85,13 @@ func (in *Instruction) scan() error {
 	if err := in.checkArguments(); err != nil {
 		return err
 	}
+	if in.AddsFrom() || len(in.erased) > 0 || slices.ContainsFunc(in.References, (*Reference).Extends) {
+		for _, f := range in.Flags { // upstream takes all that follows for its value
+			if f.open >= 0 {
+				return errorAt(f.open, f.open+1, "the %c is not closed", in.Line[f.open])
+			}
+		}
+	}
 	if in.AddsFrom() {
 		if err := in.checkAddFrom(); err != nil {
 			return err

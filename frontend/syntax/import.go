@@ -3,9 +3,13 @@ package syntax
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/util/suggest"
+
+	"github.com/stagecraft-build/stagecraft/frontend/condition"
 )
 
 // importInstruction makes another file a module: IMPORT ./x.Dockerfile AS x.
@@ -23,6 +27,7 @@ type Import struct {
 	// Context is what --context gives, empty without.
 	Context     string
 	ContextSpan Span
+	contextFlag Span
 	// Args are those of --arg.
 	Args []ImportArg
 }
@@ -40,13 +45,87 @@ var (
 	argPattern   = regexp.MustCompile(`^[a-zA-Z_]\w*$`)
 )
 
-// IsData reports whether the import is one of data: a JSON file.
+// IsData reports whether the import is one of data: a JSON file, by its name as
+// written.
 func (im *Import) IsData() bool {
 	path := im.Path
 	if path == "" {
-		path = im.From
+		path, _, _ = strings.Cut(im.From, "#")
+		path, _, _ = strings.Cut(path, "?")
 	}
-	return strings.HasSuffix(strings.ToLower(path), ".json")
+	return strings.HasSuffix(strings.ToLower(strings.TrimRight(path, `"'`)), ".json")
+}
+
+// refuseData refuses what data does not have.
+func (im *Import) refuseData() error {
+	alias := im.AliasSpan
+	switch {
+	case !isName(im.Written):
+		return errorAt(alias.Start, alias.End, "%q cannot be the name of data: expressions would read the - as minus, write %s", im.Written, strings.ReplaceAll(im.Written, "-", "_"))
+	case condition.Reserved(im.Written):
+		return errorAt(alias.Start, alias.End, "%s has a meaning in expressions: data needs another name", im.Written)
+	case isPlatformArg(im.Written):
+		return errorAt(alias.Start, alias.End, "%s is an ARG that every build has: data needs another name", im.Written)
+	case im.Context != "":
+		return errorAt(im.contextFlag.Start, im.contextFlag.End, "data copies nothing: it takes no --context")
+	case len(im.Args) > 0:
+		return errorAt(im.Args[0].Span.Start, im.Args[0].Span.End, "data has no ARG: it takes no --arg")
+	}
+	return nil
+}
+
+// checkData refuses names that are those of data and of something else, and
+// expressions above the import of data at which they look.
+func (f *File) checkData() error {
+	data := false
+	for _, im := range f.Imports {
+		data = data || im.IsData()
+	}
+	if !data {
+		return nil
+	}
+	check := func(in *Instruction, c *Condition) error {
+		if c == nil {
+			return nil
+		}
+		for _, name := range c.Names {
+			if im := f.DataOf(name.Name); im != nil && !c.IsData(name.Name) {
+				return in.Errorf(c.Span(name.Offset, name.Offset+len(name.Name)), "%s is not known yet: its IMPORT stands on line %d, below this one", name.Name, im.In.StartLine)
+			}
+		}
+		return nil
+	}
+	for in := range f.All() {
+		if err := check(in, in.If); err != nil {
+			return err
+		}
+		blocks := in.Inner()
+		for branch := in.Branch; branch != nil; branch = branch.Block.Parent {
+			blocks = append(slices.Clip(blocks), branch.Block)
+		}
+		for _, block := range blocks {
+			for _, branch := range block.Branches {
+				if err := check(branch.Marker, branch.Marker.If); err != nil {
+					return err
+				}
+			}
+		}
+		if in.Let != nil {
+			if err := check(in, in.Let.Condition); err != nil {
+				return err
+			}
+		}
+		cmd, ok := in.Command.(*instructions.ArgCommand)
+		if !ok {
+			continue
+		}
+		for _, arg := range cmd.Args {
+			if im := f.DataOf(arg.Key); im != nil {
+				return im.In.Errorf(im.AliasSpan, "%s is the name of the %s on line %d: data needs another name", arg.Key, strings.ToUpper(in.Keyword), in.StartLine)
+			}
+		}
+	}
+	return nil
 }
 
 // DataOf returns the import that makes data a name in expressions; nil for none.
@@ -85,7 +164,7 @@ func (f *File) addImport(line logicalLine, started bool, open *blocks) error {
 		return in.Locate(err)
 	}
 	for _, other := range f.Imports {
-		if other.Alias == im.Alias && (!other.In.Conditional() || !in.Conditional()) {
+		if other.Alias == im.Alias && (!other.In.Conditional() || !in.Conditional() || other.IsData() != im.IsData()) {
 			return in.Errorf(im.AliasSpan, "line %d imports a file as %s already", other.In.StartLine, im.Alias)
 		}
 	}
@@ -142,6 +221,9 @@ func (in *Instruction) scanImport() (*Import, error) {
 	default:
 		im.PathSpan = im.FromSpan
 	}
+	if im.IsData() {
+		return im, im.refuseData()
+	}
 	return im, nil
 }
 
@@ -187,7 +269,7 @@ func (im *Import) flag(f *Flag) error {
 		if err := once(im.Context != ""); err != nil {
 			return err
 		}
-		im.Context, im.ContextSpan = f.Value, f.Raw
+		im.Context, im.ContextSpan, im.contextFlag = f.Value, f.Raw, f.Span
 		if f.Value != "." {
 			return errorAt(f.Span.Start, f.Span.End, "--context takes a dot: --context=. gives the imported file the build context of this one")
 		}

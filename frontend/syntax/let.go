@@ -1,7 +1,6 @@
 package syntax
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -64,7 +63,7 @@ func (in *Instruction) scanLet() error {
 		return errorAt(at.Start, at.End, "the = is missing: %s", letUsage)
 	case !isName(name):
 		return errorAt(at.Start, at.Start+max(len(name), 1), "%q cannot be a name: letters, digits and _ are allowed, a letter first", name)
-	case everyBuildHas(name) || BuildWide(name):
+	case isPlatformArg(name) || BuildWide(name):
 		return errorAt(at.Start, at.Start+len(name), "%s means something to every build: it cannot be computed", name)
 	case in.file.DataOf(name) != nil:
 		return errorAt(at.Start, at.Start+len(name), "%s is the name of data already", name)
@@ -105,18 +104,3 @@ func BuildWide(name string) bool {
 	}
 	return strings.HasPrefix(name, "BUILDKIT_")
 }
-
-// everyBuildHas reports whether every build declares an ARG of this name, ours
-// included.
-func everyBuildHas(name string) bool {
-	for _, prefix := range []string{"TARGET", "BUILD"} {
-		if rest, ok := strings.CutPrefix(name, prefix); ok && slices.Contains(platformParts[:], rest) {
-			return true
-		}
-	}
-	return name == "TARGETSTAGE"
-}
-
-// platformParts are what stands behind TARGET and BUILD in the names of the platform
-// ARGs.
-var platformParts = [...]string{"PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT", "MACHINE", "TRIPLE"}

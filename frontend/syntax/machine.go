@@ -13,6 +13,18 @@ import (
 // machineArgs are the platform ARGs that Dockerfile lacks.
 var machineArgs = [...]string{"TARGETMACHINE", "TARGETTRIPLE", "BUILDMACHINE", "BUILDTRIPLE"}
 
+// platformArgs are the ARGs of platforms, without TARGET or BUILD in front.
+var platformArgs = [...]string{"PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT", "MACHINE", "TRIPLE"}
+
+// isPlatformArg reports whether every build has an ARG of this name.
+func isPlatformArg(name string) bool {
+	part, ok := strings.CutPrefix(name, "TARGET")
+	if !ok {
+		part, ok = strings.CutPrefix(name, "BUILD")
+	}
+	return name == "TARGETSTAGE" || ok && slices.Contains(platformArgs[:], part)
+}
+
 // MachineArgs returns the platform ARGs beyond Dockerfile's that the file takes
 // from us: it declares or uses them, and has no ARG or ENV of such a name with a
 // value of its own.

@@ -78,7 +78,12 @@ func (m *mounts) find(in *Instruction, value logicalLine) ([]mount, error) {
 	for name := range strings.SplitSeq(value.text, ",") {
 		found, ok := m.named(name)
 		if im, inner := in.file.imports(name); !ok && im != nil {
-			spec, err := m.imported(im, inner)
+			spec, err := "", error(nil)
+			if im.IsData() {
+				err = fmt.Errorf("%s is data, which has no mounts", im.Written)
+			} else {
+				spec, err = m.imported(im, inner)
+			}
 			if err != nil {
 				return nil, in.file.errorAt(value.offset(at, false), value.offset(at+len(name), true), "%w", err)
 			}
@@ -252,7 +257,7 @@ func (f *File) tryMount(spec logicalLine) error {
 	if err == nil {
 		cmd, err = in.parse()
 	}
-	if run, ok := cmd.(*instructions.RunCommand); ok && !strings.Contains(spec.text, "$") {
+	if run, ok := cmd.(*instructions.RunCommand); ok && err == nil && !strings.Contains(spec.text, "$") {
 		err = run.Expand(func(word string) (string, error) { return word, nil })
 	}
 	if _, mistake, ok := SpanOf(err); ok {

@@ -161,6 +161,12 @@ func (s *gatedStage) something() bool {
 	return s.image != "" || s.runs || len(s.after)+len(s.copies) > 0 || s.base != nil && (s.base.to.something() || len(s.base.to.triggers) > 0 || s.base.to.trigger)
 }
 
+// files reports whether a stage has any: to the builder an image without is of no
+// platform.
+func (s *gatedStage) files() bool {
+	return s.image != "" || s.runs || len(s.copies) > 0 || s.base != nil && (s.base.to.files() || len(s.base.to.triggers) > 0 || s.base.to.trigger)
+}
+
 // any makes a reference to a stage above, or of a file that was made before; nil
 // for none.
 func (g *gates) any(from *gatedStage) *gatedRef {
@@ -274,7 +280,7 @@ func (s *gatedStage) platform(e env) string {
 		return buildPlatform
 	case s.base != nil && s.base.plain(s):
 		return s.base.to.platform(e)
-	case s.base != nil: // as an image of the platform that the call binds
+	case s.base != nil && s.base.to.files(): // as an image of the platform that the call binds
 		return s.base.under(s, e)[0].platform
 	}
 	return e.platform

@@ -182,7 +182,10 @@ func (b *Build) onlyStage(name string) bool {
 		}
 	}
 	for key, value := range b.Opts {
-		if key != "target" && word.MatchString(key+" "+value) {
+		if key == "target" { // of which the values are the user's own
+			_, value, _ = strings.Cut(value, "(")
+		}
+		if word.MatchString(key + " " + value) {
 			return false
 		}
 	}

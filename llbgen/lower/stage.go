@@ -98,8 +98,8 @@ func (l *lowerer) base(inst *plan.Instance) error {
 	case l.unit.Sealed(e):
 		from.base(l.names().Image(e.To))
 		from.Platform, changed = text.Word{}, true
-		if l.unit.foreign(e.To) {
-			from.on(e.To.Env.Platform)
+		if !l.unit.alike(e.Platform) {
+			from.on(*e.Platform)
 		}
 	case e.To != nil:
 		from.base(l.unit.naming.name(e.To))

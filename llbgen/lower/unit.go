@@ -6,6 +6,7 @@ package lower
 import (
 	"slices"
 
+	"github.com/containerd/platforms"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stagecraft-build/stagecraft/frontend/module"
@@ -68,35 +69,18 @@ func Units(p *plan.Plan, platform *ocispecs.Platform, n *Names, bake bool) ([]*U
 	return all, nil
 }
 
-// needed returns the instances of which root is made. The triggers of a stage are steps
-// of those that are built FROM it.
+// needed returns the instances of which root is made.
 func needed(root *plan.Instance) map[*plan.Instance]bool {
 	out := map[*plan.Instance]bool{}
 	var visit func(*plan.Instance)
-	steps := func(inst *plan.Instance, triggers bool) {
-		for _, in := range inst.Instructions {
-			for _, ref := range in.References {
-				for _, e := range inst.Edges[ref] {
-					if in.OnBuild == triggers {
-						visit(e.To)
-					}
-				}
-			}
-		}
-	}
 	visit = func(inst *plan.Instance) {
 		if inst == nil || out[inst] {
 			return
 		}
 		out[inst] = true
-		visit(inst.Base.To)
-		if inst.Base.To != nil {
-			steps(inst.Base.To, true)
-		}
-		for _, e := range inst.Gates() {
+		for e := range inst.All() {
 			visit(e.To)
 		}
-		steps(inst, false)
 	}
 	visit(root)
 	return out
@@ -161,6 +145,16 @@ func (u *Unit) file() *module.File { return u.Root.Env.File() }
 // foreign reports whether inst is built for another platform than the unit.
 func (u *Unit) foreign(inst *plan.Instance) bool {
 	return !inst.Env.Same(u.Root.Env, plan.PlatformInput)
+}
+
+// HasBase reports whether a stage of the unit is built FROM an instance.
+func (u *Unit) HasBase(base *plan.Instance) bool {
+	return slices.ContainsFunc(u.Instances, func(inst *plan.Instance) bool { return inst.Base.To == base })
+}
+
+// alike reports whether a platform is that of the unit.
+func (u *Unit) alike(platform *ocispecs.Platform) bool {
+	return platforms.FormatAll(*platform) == platforms.FormatAll(u.Root.Env.Platform)
 }
 
 // like reports whether inst reads what it would read in the root's environment.

@@ -37,6 +37,10 @@ func (u *Unit) settle(n *Names, bake bool) ([]*plan.Instance, error) {
 	unfit := map[*plan.Instance]bool{}
 	for {
 		others := u.collect(unfit)
+		if u.findOtherPlatform(unfit) {
+			u.findUnfit(fixed, unfit)
+			continue
+		}
 		u.naming = newNaming(u, n)
 		varying := u.varying(fixed, bake)
 		env, err := u.Root.Env.Without(varying, u.offSomewhere(fixed), u.naming.name(u.Root))
@@ -91,6 +95,19 @@ func (u *Unit) findUnwritable(fixed map[string]bool, unfit map[*plan.Instance]bo
 		return true, nil
 	}
 	return false, refused
+}
+
+// findOtherPlatform adds the instances for another platform than the unit's whose steps
+// would run for the unit's all the same: the converter knows no platform of a base without
+// files, nor of what the triggers of a base that is an image copy from.
+func (u *Unit) findOtherPlatform(unfit map[*plan.Instance]bool) bool {
+	before := len(unfit)
+	for _, inst := range u.Instances {
+		if base := inst.Base; base.Sealed && !inst.Replaced && u.foreign(inst) && (base.To.Empty() || base.To.HasTriggers()) {
+			unfit[inst] = true
+		}
+	}
+	return len(unfit) > before
 }
 
 // findUnfit adds the instances for which a fixed name has another value, and those

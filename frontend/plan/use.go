@@ -1,0 +1,78 @@
+package plan
+
+import (
+	"iter"
+	"slices"
+
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+)
+
+// Use is an edge with the instruction and the reference that make it.
+type Use struct {
+	Edge
+	In        *syntax.Instruction
+	Reference *syntax.Reference
+}
+
+// Uses yields what the instance needs: what it is built FROM, its gates, and what the
+// instructions name that run in it.
+func (i *Instance) Uses() iter.Seq[Use] {
+	return func(yield func(Use) bool) {
+		from := i.From
+		if !yield(Use{i.Base, from, from.References[len(from.References)-1]}) {
+			return
+		}
+		for ref, e := range i.Gates() {
+			if !yield(Use{e, from, ref}) {
+				return
+			}
+		}
+		for holder, in := range i.steps() {
+			for _, ref := range in.References {
+				for _, e := range holder.Edges[ref] {
+					if !yield(Use{e, in, ref}) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// All yields the edges of Uses.
+func (i *Instance) All() iter.Seq[Edge] {
+	return func(yield func(Edge) bool) {
+		for use := range i.Uses() {
+			if !yield(use.Edge) {
+				return
+			}
+		}
+	}
+}
+
+// HasTriggers reports whether the instance leaves instructions to those that are built
+// FROM it.
+func (i *Instance) HasTriggers() bool {
+	return slices.ContainsFunc(i.Instructions, func(in *syntax.Instruction) bool { return in.OnBuild })
+}
+
+// steps yields the instructions that run in the instance, each with the one that holds
+// it: the triggers of what it is built FROM, and its own, which but for these run
+// where they stand.
+func (i *Instance) steps() iter.Seq2[*Instance, *syntax.Instruction] {
+	return func(yield func(*Instance, *syntax.Instruction) bool) {
+		if i.Replaced {
+			return
+		}
+		for _, holder := range []*Instance{i.Base.To, i} {
+			if holder == nil {
+				continue
+			}
+			for _, in := range holder.Instructions {
+				if in.OnBuild == (holder != i) && !yield(holder, in) {
+					return
+				}
+			}
+		}
+	}
+}
