@@ -28,7 +28,7 @@ func (i Interpreter) Plain() string {
 		libc = "musl"
 	}
 	line("    echo ", libc, ` > /usr/local/lib/tiny/libc; \`)
-	line(`    printf '' \`)
+	line(`    printf '%s' \`)
 	if i.JIT {
 		line(`      '+jit' \`)
 	}
