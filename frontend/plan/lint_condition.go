@@ -81,7 +81,7 @@ func (p *planner) lintConditions(f *module.File) {
 				continue
 			}
 			if known == nil {
-				known = staticNames(f.File)
+				known = p.staticNames(f)
 			}
 			if slices.Contains(known, name.Name) {
 				continue
@@ -135,22 +135,45 @@ func instructionsWithImports(f *syntax.File) []*syntax.Instruction {
 	return out
 }
 
-// staticNames returns the names that the file or every build declares.
-func staticNames(f *syntax.File) []string {
+// staticNames returns the names that a file or every build declares, and those that
+// a base of another file may.
+func (p *planner) staticNames(f *module.File) []string {
 	out := []string{targetStage}
 	for _, name := range platformNames {
 		out = append(out, name, "BUILD"+name[len("TARGET"):])
 	}
-	for _, in := range instructionsWithImports(f) {
+	for _, in := range instructionsWithImports(f.File) {
 		eachName(in, func(name string) { out = append(out, name) })
-		if env, ok := in.Command.(*instructions.EnvCommand); ok {
-			for _, kv := range env.Env {
-				out = append(out, kv.Key)
-			}
+	}
+	for _, other := range p.out.files {
+		if other != f && len(f.Imports) == 0 && !p.of(f).namesFiles {
+			continue
+		}
+		for _, in := range instructionsWithImports(other.File) {
+			out = append(out, inheritedNames(in)...)
 		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// inheritedNames returns the names that an instruction declares for stages built FROM
+// its own too: those of an ENV, or of a trigger.
+func inheritedNames(in *syntax.Instruction) []string {
+	cmd := trigger(in)
+	if cmd == nil {
+		cmd = in.Command
+	}
+	out := declaredArgs([]*syntax.Instruction{in})
+	if !in.OnBuild {
+		out = nil
+	}
+	if env, ok := cmd.(*instructions.EnvCommand); ok {
+		for _, kv := range env.Env {
+			out = append(out, kv.Key)
+		}
+	}
+	return out
 }
 
 // lintPlatforms plans every stage for each platform that the build asks for, and
