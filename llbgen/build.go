@@ -32,6 +32,9 @@ type build struct {
 	parts map[string]part
 	seen  warnings
 	calls *callSites
+	// textRules waits for the rules about the texts of files, and says what they
+	// found.
+	textRules func()
 }
 
 // newBuild lowers all units of p.
@@ -40,7 +43,7 @@ func (g *Generator) newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, warn W
 	if err != nil {
 		return nil, err
 	}
-	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p)}
+	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p), textRules: func() {}}
 	b.seen.warn = warn
 	units, err := lower.Units(p, opt.TargetPlatform, b.names, g.bake)
 	if err != nil {
@@ -124,6 +127,7 @@ func (b *build) scanInstances(u *unit, args map[string]string) {
 // image converts the build's target and joins it with all that it needs.
 func (b *build) image(ctx context.Context) (*Image, error) {
 	out, err := b.convert(ctx, b.main)
+	b.textRules()
 	if err == nil {
 		err = b.seen.error(b.lint)
 	}

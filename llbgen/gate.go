@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/client/llb"
-	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
@@ -36,7 +35,7 @@ func (b *build) beside(ctx context.Context) ([]*llb.Definition, error) {
 		}
 		opt := b.options(u)
 		opt.Target = u.file.Gates.Stage
-		res, err := dockerfile2llb.Dockerfile2LLB(ctx, u.file.Data, opt)
+		res, err := b.toLLB(ctx, u, opt)
 		if err != nil {
 			return nil, b.explain(u, b.explainPlatform(u, err))
 		}

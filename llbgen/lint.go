@@ -153,7 +153,9 @@ func (g *Generator) Check(ctx context.Context, warn Warn) error {
 	}
 	b.runRules(p, append(slices.Clip(g.hints), p.Warnings...))
 	b.lintTexts(ctx, p)
-	if _, err := b.convert(ctx, b.main); err != nil {
+	_, err = b.convert(ctx, b.main)
+	b.textRules()
+	if err != nil {
 		return err
 	}
 	return b.seen.error(b.lint)

@@ -68,7 +68,7 @@ type unit struct {
 func (u *unit) title() string { return u.Root.Name }
 
 func (u *unit) load(ctx context.Context, b *build) (*converted, error) {
-	res, err := dockerfile2llb.Dockerfile2LLB(ctx, u.file.Data, b.options(u))
+	res, err := b.toLLB(ctx, u, b.options(u))
 	if err != nil {
 		return nil, b.explain(u, b.explainPlatform(u, err))
 	}
@@ -83,6 +83,15 @@ func (u *unit) load(ctx context.Context, b *build) (*converted, error) {
 	b.showTriggers(u, res.Image.Config.OnBuild)
 	res.Image.RootFS.DiffIDs = withoutStandIn(res.Image.RootFS.DiffIDs)
 	return &converted{def, res}, nil
+}
+
+// toLLB has upstream convert the text of a unit.
+func (b *build) toLLB(ctx context.Context, u *unit, opt dockerfile2llb.ConvertOpt) (res *dockerfile2llb.Result, err error) {
+	err = u.file.Use(func(text []byte) (err error) {
+		res, err = dockerfile2llb.Dockerfile2LLB(ctx, text, opt)
+		return err
+	})
+	return res, err
 }
 
 // namedContext is a named context for a platform of its own.

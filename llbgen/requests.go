@@ -29,6 +29,7 @@ func (g *Generator) Outline(ctx context.Context) (*outline.Outline, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer b.textRules()
 	out := &outline.Outline{Name: b.main.Root.Name, Sources: [][]byte{g.text}}
 	if doc := b.main.Root.Stage.From.Stage().DocComment; doc != "" {
 		out.Description = doc
@@ -48,7 +49,11 @@ func (g *Generator) Outline(ctx context.Context) (*outline.Outline, error) {
 		})
 	}
 	for _, u := range b.units {
-		part, err := dockerfile2llb.Dockerfile2Outline(ctx, u.file.Data, b.options(u))
+		var part *outline.Outline
+		err := u.file.Use(func(text []byte) (err error) {
+			part, err = dockerfile2llb.Dockerfile2Outline(ctx, text, b.options(u))
+			return err
+		})
 		if err != nil {
 			return nil, b.explain(u, err)
 		}

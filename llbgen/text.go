@@ -1,11 +1,11 @@
 package llbgen
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
@@ -13,9 +13,11 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/guard"
 )
 
 // textRules are the rules of upstream that look at a file as it is written: at its
@@ -34,9 +36,17 @@ var textRules = [...]string{
 	linter.RuleInvalidDefaultArgInFrom.Name,
 }
 
-// lintTexts runs the rules about the text of each file of a plan.
+// lintTexts starts the rules about the text of each file of a plan, which go on
+// beside the conversion.
 func (b *build) lintTexts(ctx context.Context, p *plan.Plan) {
+	found := make(chan []*diagnostic.Diagnostic, 1)
+	b.textRules = sync.OnceFunc(func() {
+		for _, w := range <-found {
+			b.seen.add(w)
+		}
+	})
 	if b.seen.warn == nil {
+		close(found)
 		return
 	}
 	environments := map[*module.File]*plan.Environment{p.File: nil}
@@ -45,9 +55,18 @@ func (b *build) lintTexts(ctx context.Context, p *plan.Plan) {
 			environments[f] = inst.Env
 		}
 	}
-	for _, f := range p.Files() {
-		lintText(ctx, f, environments[f], b.lint[f.Text], b.seen.add)
-	}
+	go func() {
+		var list []*diagnostic.Diagnostic
+		err := func() (err error) {
+			defer guard.Recover(&err)
+			for _, f := range p.Files() {
+				lintText(ctx, f, environments[f], b.lint[f.Text], func(w *diagnostic.Diagnostic) { list = append(list, w) })
+			}
+			return nil
+		}()
+		b.seen.fail(err)
+		found <- list
+	}()
 }
 
 // lintText runs the rules about the text of one file. env says which ARGs it has;
@@ -55,11 +74,9 @@ func (b *build) lintTexts(ctx context.Context, p *plan.Plan) {
 func lintText(ctx context.Context, f *module.File, env *plan.Environment, config linter.Config, warn Warn) {
 	text := f.Text
 	config.Warn = warn.in(&text)
-	if parsed, err := parser.Parse(bytes.NewReader(f.Data)); err == nil {
-		l := linter.New(&config)
-		for _, w := range parsed.Warnings {
-			l.Run(&linter.RuleNoEmptyContinuation, []parser.Range{*w.Location}, linter.RuleNoEmptyContinuation.Format())
-		}
+	l := linter.New(&config)
+	for _, at := range f.EmptyContinuations {
+		l.Run(&linter.RuleNoEmptyContinuation, []parser.Range{at}, linter.RuleNoEmptyContinuation.Format())
 	}
 	if env != nil {
 		env = withoutArgs(env)
@@ -99,8 +116,9 @@ func excused(f *module.File, in *syntax.Instruction, byDefault *plan.Environment
 			return stageName(other.From) == name && other.From.Conditional()
 		})
 	case linter.RuleInvalidDefaultArgInFrom.Name:
-		if byDefault == nil {
-			return true
+		refs := in.References
+		if byDefault == nil || len(syntax.Variables(refs[len(refs)-1].Target)) == 0 {
+			return true // the name is none of an ARG's
 		}
 		name, err := byDefault.Expand(in.Stage().BaseName)
 		return err != nil || mayName(name)
@@ -126,26 +144,27 @@ func plainText(f *module.File, config linter.Config, byDefault *plan.Environment
 	lines := slices.Collect(strings.Lines(string(f.Data)))
 	comments(lines)
 	for in := range instructionsOf(f) {
-		if in.Let != nil { // which has a value
-			lines[in.StartLine-1] = "ARG " + in.Let.Name + "=x\n"
-			for n := in.StartLine; n < in.EndLine; n++ {
-				lines[n] = "\n"
-			}
-			continue
+		text := in.Text()
+		switch {
+		case in.Let != nil:
+			text = "ARG " + in.Let.Name + "=x\n" // it has a value
+		case in.Inner() != nil:
+			text = plainForm(in.First())
+		case in.Changed() && byDefault != nil && byDefault.Off(in):
+			text = ""
+		case in.Changed():
+			text = plainForm(in)
 		}
-		if !in.Changed() {
-			copy(lines[in.StartLine-1:in.EndLine], slices.Collect(strings.Lines(in.Text())))
-			continue
+		own := lines[in.StartLine-1 : in.EndLine]
+		for i := range own {
+			own[i] = "\n"
 		}
-		if byDefault != nil && byDefault.Off(in) {
-			continue
-		}
-		copy(lines[in.StartLine-1:in.EndLine], slices.Collect(strings.Lines(plainForm(in))))
+		copy(own, slices.Collect(strings.Lines(text)))
 	}
 	return []byte(head.String() + strings.Join(lines, "")), strings.Count(head.String(), "\n")
 }
 
-// comments leaves the comments in the lines of a file, without the directives and
+// comments leaves only the comments in the lines of a file, without the directives and
 // those that are extensions.
 func comments(lines []string) {
 	var directives parser.DirectiveParser

@@ -106,7 +106,7 @@ func New(text string, opt Options) (*Condition, error) {
 	if found.refused != nil {
 		return nil, c.errorAt(found.refused.Location(), found.reason)
 	}
-	env := map[string]any{stepName: func(int, any) (any, error) { return nil, nil }}
+	env := map[string]any{meterName: gauge{}}
 	for _, node := range found.names {
 		if _, known := env[node.Value]; known || found.functions[node] {
 			continue
@@ -181,7 +181,11 @@ func (c *Condition) Value(lookup func(name string) any) (string, error) {
 }
 
 func (c *Condition) run(lookup func(name string) any) (any, error) {
-	env := map[string]any{stepName: (&meter{}).step}
+	return c.metered(lookup, &meter{})
+}
+
+func (c *Condition) metered(lookup func(name string) any, m *meter) (any, error) {
+	env := map[string]any{meterName: gauge{m}}
 	for _, name := range c.Names {
 		v := lookup(name.Name)
 		text, isText := v.(string)
@@ -220,6 +224,8 @@ func (c *Condition) located(err error) error {
 		message += ": a name is true or false by itself, write NAME, or not NAME"
 	case strings.Contains(message, "mismatched types string and"), strings.Contains(message, "and string)"):
 		message += `: names are strings, write "1", or int(NAME)`
+	case strings.Contains(message, "takes only array (got map"):
+		message = overObject
 	case strings.HasPrefix(message, "type string has no field"):
 		message += ": names are strings, unless an IMPORT above makes them data"
 	case message == "memory budget exceeded":
@@ -230,9 +236,16 @@ func (c *Condition) located(err error) error {
 	return c.errorAt(at.Location, message)
 }
 
+// maxMessage is how many bytes of a message are shown: some of the library's hold the
+// value.
+const maxMessage = 500
+
 // errorAt is a mistake at a place that counts letters.
 func (c *Condition) errorAt(at file.Location, message string) error {
 	start, end := c.offset(at.From), c.offset(at.To)
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
+	}
 	return &Error{start, max(start, end), errors.New(message)}
 }
 

@@ -71,18 +71,18 @@ func TestMistakesAreFound(t *testing.T) {
 		`repeat("x", 9)`:                      `0-6 repeat is not for conditions, which ask and do not build text`,
 		`A matches B`:                         `10-11 the pattern of matches has to stand there in quotes: NAME matches "^v[0-9]+"`,
 		`A matches "("`:                       "2-9 error parsing regexp: missing closing ): `(`",
-		`any(split(A,","), any(split(B,","), #=="x"))`:                 `36-37 a test of each element holds no other such test: split the condition`,
-		`any(split(LONG,","), # matches "^[ab]{0,20}$")`:               `23-30 the condition goes over too many elements`,
-		`all(1..900, # > 0) && all(1..9000, # > 0 && lower(A) == "a")`: `41-43 the condition goes over too many elements`,
-		`toJSON(toJSON(A)) == "x"`:                                     `7-13 toJSON is not for conditions, which ask and do not build text`,
-		`A matches "^.{0,900}.{0,900}y$"`:                              `10-31 the patterns make 3605 steps together, the limit is 2000: repeat less`,
-		`len(1..2000000) > 1`:                                          `5-7 the lists of the condition have more than 10000 elements`,
-		`HUGE == "x"`:                                                  `0-4 the value of HUGE is 4097 bytes long: an expression looks at 4096 at most`,
-		`fromJSON("1") && A`:                                           `0-8 a number is neither true nor false: compare it with something`,
-		`fromJSON(A)`:                                                  `0-8 invalid character 'a' looking for beginning of value`,
-		"\xff":                                                         `0-1 the expression is not UTF-8`,
-		strings.Repeat("(", condition.MaxLength):                       `4095-4096 the expression ends too early`,
-		strings.Repeat("x", condition.MaxLength+1):                     `0-4097 the expression is 4097 bytes long, the limit is 4096`,
+		`any(split(A,","), any(split(B,","), #=="x"))`:                     `36-37 a test of each element holds no other such test: split the condition`,
+		`any(split(LONG, ","), LONG matches "y.{0,9}")`:                    `22-26 the expression goes over too much data: ask for less, or put the answer into the data`,
+		`all(1..9000, ` + strings.Repeat("lower(A) == 'a' && ", 20) + `B)`: `390-392 the expression goes over too much data: ask for less, or put the answer into the data`,
+		`toJSON(toJSON(A)) == "x"`:                                         `7-13 toJSON is not for conditions, which ask and do not build text`,
+		`A matches "^.{0,900}.{0,900}y$"`:                                  `10-31 the patterns make 3605 steps together, the limit is 2000: repeat less`,
+		`len(1..2000000) > 1`:                                              `5-7 the lists of the condition have more than 10000 elements`,
+		`HUGE == "x"`:                                                      `0-4 the value of HUGE is 4097 bytes long: an expression looks at 4096 at most`,
+		`fromJSON("1") && A`:                                               `0-8 a number is neither true nor false: compare it with something`,
+		`fromJSON(A)`:                                                      `0-8 invalid character 'a' looking for beginning of value`,
+		"\xff":                                                             `0-1 the expression is not UTF-8`,
+		strings.Repeat("(", condition.MaxLength):                           `4095-4096 the expression ends too early`,
+		strings.Repeat("x", condition.MaxLength+1):                         `0-4097 the expression is 4097 bytes long, the limit is 4096`,
 	} {
 		_, err := eval(text)
 		var at *condition.Error
@@ -96,29 +96,33 @@ func TestMistakesAreFound(t *testing.T) {
 	}
 }
 
-// data is what versions holds in tests.
-var data = map[string]any{
+// versions is the data of tests.
+var versions = map[string]any{
 	"3.12": map[string]any{"sha256": "aa", "tags": []any{"a", "b"}, "old": nil},
 	"3.13": map[string]any{"sha256": "bb"},
 }
 
+// options are those of expressions that look at versions.
+var options = condition.Options{Value: true, Data: func(name string) bool { return name == "versions" }}
+
+func lookup(name string) any {
+	switch name {
+	case "versions":
+		return versions
+	case "V":
+		return "3.12"
+	case "EMPTY":
+		return ""
+	}
+	return strings.ToLower(name)
+}
+
 func value(text string) (string, error) {
-	opt := condition.Options{Value: true, Data: func(name string) bool { return name == "versions" }}
-	c, err := condition.New(text, opt)
+	c, err := condition.New(text, options)
 	if err != nil {
 		return "", err
 	}
-	return c.Value(func(name string) any {
-		switch name {
-		case "versions":
-			return data
-		case "V":
-			return "3.12"
-		case "EMPTY":
-			return ""
-		}
-		return strings.ToLower(name)
-	})
+	return c.Value(lookup)
 }
 
 func TestValues(t *testing.T) {
@@ -139,11 +143,16 @@ func TestValues(t *testing.T) {
 		`V in versions`:                                      "true",
 		`"9" in versions`:                                    "false",
 		`semver(V, ">=3.12") && !semver("3.9", ">=3.12")`:    "true",
-		`1 + 2`:         "3",
-		`3 / 2`:         "1.5",
-		`len(versions)`: "2",
-		`"x" + V`:       "x3.12",
-		`EMPTY`:         "",
+		`1 + 2`:                            "3",
+		`3 / 2`:                            "1.5",
+		`len(versions)`:                    "2",
+		`map(split("a,b", ","), upper(#))`: "A,B",
+		`map(keys(versions), # + "-x")`:    "3.12-x,3.13-x",
+		`sortBy(["b", "a"], #)`:            "a,b",
+		`filter(["0", "x", ""], #)`:        "x",
+		`len(filter(keys(versions), versions[#].sha256))`: "2",
+		`"x" + V`: "x3.12",
+		`EMPTY`:   "",
 		`versions[V].sha256 == "aa" ? "yes" : "no"`: "yes",
 		`versions[V].sha256 != "aa"`:                "false",
 	} {
@@ -157,8 +166,8 @@ func TestMistakesInValues(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		`versions["3.1"].sha256`:        `there is no key "3.1" (did you mean 3.12?)`,
-		`versions[V].sha`:               `there is no key "sha" (there are old, sha256, tags)`,
-		`versions[V].old`:               `there is no key "old" (there are old, sha256, tags)`,
+		`versions[V].sha`:               `there is no key "sha" (there are sha256, tags)`,
+		`versions[V].old`:               `there is no key "old" (there are sha256, tags)`,
 		`versions`:                      `the expression gives an object, which is no text: take one of its values`,
 		`versions[V].sha256 == 1`:       `a string is compared with a number: names and data are strings, write "1", or int(NAME)`,
 		`V in [1, 2]`:                   `a string is compared with a number: names and data are strings, write "1", or int(NAME)`,
@@ -172,6 +181,12 @@ func TestMistakesInValues(t *testing.T) {
 		`semver(V)`:                     `semver takes 2 arguments`,
 		`keys(V)`:                       `keys takes an object, not a string`,
 		`[[1]]`:                         `the list holds a list`,
+		`filter(versions, true)`:        `a test of each element goes over a list, not an object: write keys(…) or values(…)`,
+		`map(versions[V], #)`:           `a test of each element goes over a list, not an object: write keys(…) or values(…)`,
+		`any(versions[V].sha256, true)`: `a test of each element goes over a list, not a string`,
+		`string(versions[V])`:           `string takes no list and no object: take one of its values, or join`,
+		`versions[V].sha256.x`:          `a string has no x: it is no object and no list`,
+		`trim(V, join(map(1..99, V)))`:  `trim takes away letters of 64 bytes at most`,
 	} {
 		_, err := value(text)
 		var at *condition.Error
@@ -209,6 +224,29 @@ func FuzzCondition(f *testing.F) {
 		var at *condition.Error
 		if err != nil && (!errors.As(err, &at) || at.Start < 0 || at.End < at.Start || at.End > len(text)) {
 			t.Errorf("%q: a mistake at %d to %d: %v", text, at.Start, at.End, err)
+		}
+	})
+}
+
+// FuzzValue guards the same of expressions that look at data, and that they do no more
+// work than they may.
+func FuzzValue(f *testing.F) {
+	for _, text := range []string{
+		`versions[V].sha256`, `filter(keys(versions), versions[#].sha256 == "bb")`, `versions["9"]?.tags ?? "none"`, `semver(V, ">=3.12") && V in versions`,
+		`join(map(values(versions), string(len(#))), V)`, `sortBy(values(versions), .sha256)[0].tags[1:]`, `{"3.12": V}[V] + trim(V, "3")`, `versions == {"a": [1]} or V < "3.9"`, `j in (max(value % A % string()))`,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		_, err := value(text)
+		var at *condition.Error
+		if err != nil && (!errors.As(err, &at) || at.Start < 0 || at.End < at.Start || at.End > len(text)) {
+			t.Errorf("%q: a mistake at %d to %d: %v", text, at.Start, at.End, err)
+		}
+		if c, err := condition.New(text, options); err == nil {
+			if work, err := c.Work(lookup); err == nil && work > condition.MaxWork {
+				t.Errorf("%q: %d units of work", text, work)
+			}
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package condition
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -25,6 +26,11 @@ const (
 	equalName  = "equal"
 	inName     = "in a list"
 	finiteName = "finite"
+	stringName = "text of a scalar"
+	listName   = "list to go over"
+	chargeName = "charge"
+	// meterName is the meter, among the names of an expression.
+	meterName = "the meter"
 )
 
 // maxText is how many bytes a list has that is joined to a text.
@@ -34,6 +40,7 @@ const maxText = 64 << 10
 // place.
 var functions = map[string]func(...any) (any, error){
 	truthName: truth, memberName: member, maybeName: maybe, equalName: equal, inName: in, finiteName: finite,
+	stringName: scalar, listName: listOf, chargeName: charge, stepName: step,
 	"semver": matchVersion, "keys": keys, "values": values, "join": join,
 }
 
@@ -60,6 +67,10 @@ func table() map[string]*builtin.Function {
 	return out
 }
 
+// maxKnown is among how many keys one is looked for that a message suggests, and how
+// long it is.
+const maxKnown = 1000
+
 // member returns what an object has under a key, or a list at a place. A key that
 // is missing is a mistake, and so is one of nothing.
 func member(args ...any) (any, error) {
@@ -72,10 +83,16 @@ func member(args ...any) (any, error) {
 		return nil, fmt.Errorf("there is nothing at %v", args[1])
 	}
 	key := fmt.Sprint(args[1])
-	known := slices.Sorted(maps.Keys(object))
-	err = fmt.Errorf("there is no key %q", key)
+	err = fmt.Errorf("there is no key %.80q", key)
+	if len(object) > maxKnown || len(key) > maxKnown {
+		return nil, err
+	}
+	known := slices.DeleteFunc(slices.Sorted(maps.Keys(object)), func(key string) bool { return len(key) > 100 || object[key] == nil })
 	if ok, err := suggest.WrapErrorMaybe(err, key, known, true); ok {
 		return nil, err
+	}
+	if len(known) == 0 {
+		return nil, fmt.Errorf("%w: the object is empty", err)
 	}
 	if len(known) > 10 {
 		known = append(known[:10], "…")
@@ -104,7 +121,7 @@ func fetch(from, key any) (any, error) {
 	}
 	list := reflect.ValueOf(from) // functions give lists of one type
 	if list.Kind() != reflect.Slice {
-		return nil, fmt.Errorf("%v is no object and no list: it has no %v", from, key)
+		return nil, fmt.Errorf("%s has no %v: it is no object and no list", kindOf(from), key)
 	}
 	n, ok := key.(int)
 	if !ok {
@@ -122,7 +139,10 @@ func fetch(from, key any) (any, error) {
 // equal compares values of one type: values of two types are never equal, so
 // asking is a mistake.
 func equal(args ...any) (any, error) {
-	a, b := args[0], args[1]
+	m, a, b := args[0].(gauge), args[1], args[2]
+	if err := m.pay(min(size(a, maxWork), size(b, maxWork))); err != nil {
+		return nil, err
+	}
 	if a == nil || b == nil {
 		return a == b, nil
 	}
@@ -134,23 +154,26 @@ func equal(args ...any) (any, error) {
 
 // in reports whether a list has an element, or an object a key.
 func in(args ...any) (any, error) {
-	switch list := args[1].(type) {
+	switch list := args[2].(type) {
 	case map[string]any:
-		key, ok := args[0].(string)
+		key, ok := args[1].(string)
 		if !ok {
-			return nil, differ(args[0], "")
+			return nil, differ(args[1], "")
+		}
+		if err := args[0].(gauge).pay(1 + len(key)/64); err != nil {
+			return nil, err
 		}
 		return list[key] != nil, nil
 	case nil:
 		return false, nil
 	}
-	v := reflect.ValueOf(args[1])
-	if v.Kind() != reflect.Slice && v.Kind() != reflect.Array {
-		return nil, fmt.Errorf("in asks lists and objects, not %v", args[1])
+	v := reflect.ValueOf(args[2])
+	if v.Kind() != reflect.Slice {
+		return nil, fmt.Errorf("in asks lists and objects, not %s", kindOf(args[2]))
 	}
 	found := false
 	for i := range v.Len() {
-		same, err := equal(args[0], v.Index(i).Interface())
+		same, err := equal(args[0], args[1], v.Index(i).Interface())
 		if err != nil {
 			return nil, err
 		}
@@ -164,6 +187,9 @@ func differ(a, b any) error {
 }
 
 func kindOf(v any) string {
+	if v == nil {
+		return "nothing"
+	}
 	switch reflect.ValueOf(v).Kind() {
 	case reflect.String:
 		return "a string"
@@ -193,70 +219,99 @@ func finite(args ...any) (any, error) {
 	return args[0], nil
 }
 
+// maxVersion is how many bytes a version, and a constraint, has.
+const maxVersion = 256
+
 // matchVersion reports whether a version keeps to a constraint, as
 // github.com/Masterminds/semver has it.
 func matchVersion(args ...any) (any, error) {
-	text, ok := args[0].(string)
-	rule, ok2 := args[1].(string)
+	if err := args[0].(gauge).pay(400); err != nil { // it parses both anew
+		return nil, err
+	}
+	text, ok := args[1].(string)
+	rule, ok2 := args[2].(string)
 	if !ok || !ok2 {
 		return nil, fmt.Errorf(`semver takes two strings: write semver(VERSION, ">=3.12")`)
 	}
-	version, err := semver.NewVersion(text)
-	if err != nil {
-		return nil, fmt.Errorf("%q is no version", text)
+	var version *semver.Version
+	err := errors.New("too long")
+	if len(text) <= maxVersion {
+		version, err = semver.NewVersion(text)
 	}
-	constraint, err := semver.NewConstraint(rule)
 	if err != nil {
-		return nil, fmt.Errorf(`%q is no constraint: write semver(VERSION, ">=3.12")`, rule)
+		return nil, fmt.Errorf("%.80q is no version", text)
+	}
+	var constraint *semver.Constraints
+	err = errors.New("too long")
+	if len(rule) <= maxVersion {
+		constraint, err = semver.NewConstraint(rule)
+	}
+	if err != nil {
+		return nil, fmt.Errorf(`%.80q is no constraint: write semver(VERSION, ">=3.12")`, rule)
 	}
 	return constraint.Check(version), nil
 }
 
 // keys returns the keys of an object in their order, values what stands there.
 func keys(args ...any) (any, error) {
-	object, ok := args[0].(map[string]any)
-	if !ok {
-		return nil, fmt.Errorf("keys takes an object, not %s", kindOf(args[0]))
-	}
-	out := []any{}
-	for _, key := range slices.Sorted(maps.Keys(object)) {
-		if object[key] != nil {
-			out = append(out, key)
-		}
-	}
-	return short(out)
+	return walk("keys", args, func(_ map[string]any, key string) any { return key })
 }
 
 func values(args ...any) (any, error) {
-	object, ok := args[0].(map[string]any)
-	if !ok {
-		return nil, fmt.Errorf("values takes an object, not %s", kindOf(args[0]))
+	return walk("values", args, func(object map[string]any, key string) any { return object[key] })
+}
+
+func walk(name string, args []any, item func(object map[string]any, key string) any) (any, error) {
+	object, ok := args[1].(map[string]any)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%s takes an object, not %s", name, kindOf(args[1]))
+	case len(object) > maxList:
+		return nil, fmt.Errorf("the list has %d elements, the limit is %d", len(object), maxList)
+	}
+	if err := args[0].(gauge).pay(1 + 10*len(object)); err != nil {
+		return nil, err
 	}
 	out := []any{}
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		if object[key] != nil {
-			out = append(out, object[key])
+			out = append(out, item(object, key))
 		}
 	}
-	return short(out)
+	return out, nil
 }
 
-func short(list []any) (any, error) {
-	if len(list) > maxList {
-		return nil, fmt.Errorf("the list has %d elements, the limit is %d", len(list), maxList)
+const overObject = "a test of each element goes over a list, not an object: write keys(…) or values(…)"
+
+// listOf refuses what is no list.
+func listOf(args ...any) (any, error) {
+	switch reflect.ValueOf(args[0]).Kind() {
+	case reflect.Slice:
+		return args[0], nil
+	case reflect.Map:
+		return nil, errors.New(overObject)
 	}
-	return list, nil
+	return nil, fmt.Errorf("a test of each element goes over a list, not %s", kindOf(args[0]))
+}
+
+// scalar makes a text of a value that is no list and no object.
+func scalar(args ...any) (any, error) {
+	switch reflect.ValueOf(args[0]).Kind() {
+	case reflect.Slice, reflect.Map:
+		return nil, fmt.Errorf("string takes no list and no object: take one of its values, or join")
+	}
+	return textOf(args[0])
 }
 
 // join makes one text of a list of strings.
 func join(args ...any) (any, error) {
-	list := reflect.ValueOf(args[0])
-	if args[0] == nil || list.Kind() != reflect.Slice {
+	m, list := args[0].(gauge), reflect.ValueOf(args[1])
+	if list.Kind() != reflect.Slice {
 		return nil, fmt.Errorf("join takes a list")
 	}
 	between := ""
-	if len(args) == 2 {
-		text, ok := args[1].(string)
+	if len(args) == 3 {
+		text, ok := args[2].(string)
 		if !ok {
 			return nil, fmt.Errorf("join puts a string between the elements")
 		}
@@ -270,6 +325,9 @@ func join(args ...any) (any, error) {
 		}
 		if i > 0 {
 			out.WriteString(between)
+		}
+		if err := m.pay(1 + (len(between)+len(text))/16); err != nil {
+			return nil, err
 		}
 		if out.WriteString(text); out.Len() > maxText {
 			return nil, fmt.Errorf("the joined text is longer than %d bytes", maxText)

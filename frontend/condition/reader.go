@@ -10,8 +10,8 @@ import (
 )
 
 // reader finds the names of an expression, and what conditions leave out of the
-// language: each value stands in the text once and each list is no longer than
-// what it is made of, so that an evaluation is bounded by the text.
+// language: what grows faster than what it is made of. What is left is counted as it is
+// evaluated (meter).
 type reader struct {
 	names []*ast.IdentifierNode
 	// functions are the names that are those of functions.
@@ -25,7 +25,7 @@ type reader struct {
 // growing are the functions whose result may be larger than all their arguments
 // together, that compare all elements with all, or whose result is another one
 // the next time.
-const growing = " reduce groupBy repeat replace toJSON toBase64 uniq now toPairs "
+const growing = " reduce groupBy repeat replace toJSON toBase64 uniq now timezone toPairs "
 
 // maxSteps is how large the patterns of an expression are together, in
 // instructions of package regexp: each may take part in every letter of a value.
@@ -117,7 +117,7 @@ func (p predicates) Visit(node *ast.Node) {
 }
 
 // patcher lets strings stand where the language wants true or false, counts the
-// work of loops, and puts functions of ours in the place of operators that would
+// work, and puts functions of ours in the place of operators that would
 // say nothing about a mistake.
 type patcher struct{ missing lenient }
 
@@ -128,7 +128,12 @@ func (p patcher) Visit(node *ast.Node) {
 		if n.Operator == "not" || n.Operator == "!" {
 			wrapTruth(&n.Node)
 		}
+	case *ast.MapNode:
+		for _, pair := range n.Pairs {
+			count(&pair.(*ast.PairNode).Key, once, 0)
+		}
 	case *ast.MemberNode:
+		count(&n.Property, once, 0)
 		if kind := n.Node.Type(); kind == nil || kind.Kind() == reflect.Map || kind.Kind() == reflect.Interface || kind.Kind() == reflect.Slice {
 			name := memberName
 			if p.missing[n] {
@@ -137,10 +142,26 @@ func (p patcher) Visit(node *ast.Node) {
 			call(node, name, n.Node, n.Property)
 		}
 	case *ast.BuiltinNode:
-		if n.Name == "float" {
+		metered(n)
+		switch {
+		case n.Name == "float":
 			call(node, finiteName, n)
+		case n.Name == "string" && len(n.Arguments) == 1:
+			kind := n.Type()
+			call(node, stringName, n.Arguments[0])
+			(*node).SetType(kind)
 		}
+	case *ast.CallNode: // one of ours, as nothing else is left
+		n.Arguments = append([]ast.Node{meterNode()}, n.Arguments...)
 	case *ast.BinaryNode:
+		count(&n.Left, over(n.Operator), 0)
+		switch n.Operator {
+		case "??":
+		case "matches":
+			count(&n.Left, once, steps(n.Right.(*ast.StringNode).Value))
+		default:
+			count(&n.Right, over(n.Operator), 0)
+		}
 		switch n.Operator {
 		case "and", "&&", "or", "||":
 			wrapTruth(&n.Left)
@@ -148,7 +169,7 @@ func (p patcher) Visit(node *ast.Node) {
 		case "==", "!=":
 			if isOpen(n.Left) || isOpen(n.Right) {
 				negate := n.Operator == "!="
-				call(node, equalName, n.Left, n.Right)
+				call(node, equalName, meterNode(), n.Left, n.Right)
 				if negate {
 					not := &ast.UnaryNode{Operator: "not", Node: *node}
 					not.SetLocation(n.Location())
@@ -157,24 +178,22 @@ func (p patcher) Visit(node *ast.Node) {
 				}
 			}
 		case "in":
-			call(node, inName, n.Left, n.Right)
+			call(node, inName, meterNode(), n.Left, n.Right)
 		case "/", "**", "^", "%":
 			call(node, finiteName, n)
 		}
 	case *ast.ConditionalNode:
 		wrapTruth(&n.Cond)
-	case *ast.PredicateNode:
-		w := &weight{}
-		ast.Walk(&n.Node, w)
-		if kind := n.Node.Type(); kind != nil && kind.Kind() == reflect.String {
-			wrapTruth(&n.Node)
-		}
-		body := n.Node
-		step := &ast.CallNode{Callee: &ast.IdentifierNode{Value: stepName}, Arguments: []ast.Node{&ast.IntegerNode{Value: w.total()}, body}}
-		step.SetLocation(body.Location())
-		step.Callee.SetLocation(body.Location())
-		n.Node = step
 	}
+}
+
+// over says how an operator goes over its operands: most look at a part only.
+func over(operator string) int {
+	switch operator {
+	case "+", "==", "!=", "<", ">", "<=", ">=":
+		return whole
+	}
+	return once
 }
 
 // wrapTruth makes true or false of a value that may be a string.
@@ -267,6 +286,9 @@ func truth(values ...any) (any, error) {
 	case bool:
 		return v, nil
 	case string:
+		if len(v) > len("false") {
+			return true, nil
+		}
 		switch strings.ToLower(v) {
 		case "", "0", "false", "no", "off":
 			return false, nil
@@ -274,39 +296,4 @@ func truth(values ...any) (any, error) {
 		return true, nil
 	}
 	return nil, fmt.Errorf("%s is neither true nor false: compare it with something", kindOf(values[0]))
-}
-
-// weight estimates how much work the body of a loop is.
-type weight struct{ nodes, sums int }
-
-// Visit implements ast.Visitor.
-func (w *weight) Visit(node *ast.Node) {
-	w.nodes++
-	switch n := (*node).(type) {
-	case *ast.BuiltinNode:
-		w.nodes += 16
-	case *ast.BinaryNode:
-		switch pattern, _ := n.Right.(*ast.StringNode); {
-		case n.Operator == "+":
-			w.sums++ // each copies those before it
-		case n.Operator == "matches" && pattern != nil:
-			w.nodes += 4 * steps(pattern.Value)
-		}
-	}
-}
-
-func (w *weight) total() int { return w.nodes + w.sums*w.sums }
-
-// maxWork is how much work the loops of one evaluation do.
-const maxWork = 100_000
-
-// meter counts the work of one evaluation.
-type meter struct{ work int }
-
-// step counts one round of a loop and returns what came out of it.
-func (m *meter) step(weight int, result any) (any, error) {
-	if m.work += weight; m.work > maxWork {
-		return nil, fmt.Errorf("the condition goes over too many elements")
-	}
-	return result, nil
 }

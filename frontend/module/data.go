@@ -50,7 +50,10 @@ func (s *Set) loadData(ctx context.Context, f *File) (any, error) {
 	}
 	v, err := data.Read(text.Data)
 	var at *data.Error
-	if errors.As(err, &at) {
+	switch errors.As(err, &at); {
+	case at != nil && len(text.Data) > data.MaxSize: // errors carry the file
+		return nil, &Error{err: err}
+	case at != nil:
 		return nil, diagnostic.Errorf(diagnostic.Place{Text: text, Ranges: []parser.Range{{Start: position(text, at.Start), End: position(text, at.End)}}}, "%w", at.Err)
 	}
 	return v, err

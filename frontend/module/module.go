@@ -355,5 +355,5 @@ func (s *Set) mount(ctx context.Context, f *File, im *syntax.Import, name string
 	if err != nil {
 		return "", err
 	}
-	return other.ImportedMount(im.Alias, name)
+	return other.ImportedMount(im.Alias, name, other.BuildContext != f.BuildContext)
 }

@@ -132,7 +132,7 @@ func (f *File) comments(from, to int) []comment {
 			out = append(out, c)
 		} else if apart.MatchString(trimmed) {
 			at, plus := from+len(line)-len(trimmed), strings.IndexByte(trimmed, '+')+1
-			f.Warnings = append(f.Warnings, diagnostic.Warnf(RuleMisspelledExtension, f.span(at, at+plus), "%s is a comment (did you mean %s?)", trimmed[:plus], extensionPrefix))
+			f.apart = append(f.apart, diagnostic.Warnf(RuleMisspelledExtension, f.span(at, at+plus), "%s is a comment (did you mean %s?)", trimmed[:plus], extensionPrefix))
 		}
 		from += len(line)
 	}

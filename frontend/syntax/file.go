@@ -33,6 +33,8 @@ type File struct {
 	Stages []*Stage
 	// Extended tells a file with extensions from a plain Dockerfile.
 	Extended bool
+	// EmptyContinuations are the empty lines between continued ones.
+	EmptyContinuations []parser.Range
 	// Warnings are those about the file's own spelling.
 	Warnings []*diagnostic.Diagnostic
 
@@ -40,6 +42,11 @@ type File struct {
 	index *lineIndex
 	// header is where the directives end.
 	header int
+	// apart are the warnings of comments that would be extensions without a space. They
+	// hold in files with extensions: elsewhere such a comment is one.
+	apart []*diagnostic.Diagnostic
+	// lent are the images of mounts of imported files.
+	lent []lentImage
 	// mounts are the named mounts.
 	mounts *mounts
 	// machineArgs are the platform ARGs that the file takes from us.
@@ -102,6 +109,11 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 		return f, f.refusedFrom(err)
 	}
 	f.Escape = parsed.EscapeToken
+	for _, w := range parsed.Warnings {
+		if w.URL == linter.RuleNoEmptyContinuation.URL {
+			f.EmptyContinuations = append(f.EmptyContinuations, *w.Location)
+		}
+	}
 	all, err := f.instructions(parsed.AST.Children, opt)
 	if err != nil {
 		return f, err
@@ -114,8 +126,14 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 	if err := f.checkData(); err != nil {
 		return f, err
 	}
+	if err := f.checkLent(); err != nil {
+		return f, err
+	}
 	f.findMachineArgs()
 	f.Extended = f.Extended || len(f.machineArgs) > 0
+	if f.Extended {
+		f.Warnings = append(f.Warnings, f.apart...)
+	}
 	if len(f.Stages) == 0 {
 		end := f.index.position(len(f.text))
 		return f, diagnostic.At(f.at([]parser.Range{{Start: parser.Position{Line: end.Line}, End: parser.Position{Line: end.Line}}}), errors.New("dockerfile contains no stages to build"))
@@ -356,6 +374,14 @@ func (f *File) add(in *Instruction) error {
 		return f.put(in)
 	}
 	cmd, err := in.parse()
+	if err != nil && in.lines != nil { // all its branches together need be none
+		v, err := in.firstVariant()
+		if err != nil {
+			return err
+		}
+		in.Command, in.References = v.Command, v.References
+		return f.put(in)
+	}
 	if err != nil {
 		if better, ok := in.unknownFlag(err); ok {
 			f.Extended = true

@@ -225,6 +225,9 @@ func (in *Instruction) scanArg(f *Flag) error {
 		}
 		return nil
 	}
+	if in.OnBuild {
+		return errorAt(f.Span.Start, f.Span.End, "%s checks nothing in a trigger: put it on an ARG of the stage that needs the value", f.Name)
+	}
 	if in.Arg.Flags == (Span{}) {
 		in.Arg.Flags = f.Span
 	}
@@ -240,8 +243,11 @@ func (in *Instruction) scanArg(f *Flag) error {
 			return errorAt(f.Span.Start, f.Span.End, "a second --oneof: write all values in one list")
 		}
 		for item := range strings.SplitSeq(f.Value, ",") {
-			if item == "" {
+			switch {
+			case item == "":
 				return errorAt(f.Span.Start, f.Span.End, "--oneof needs its values: write --oneof=dev,prod")
+			case strings.Contains(item, "$"):
+				return errorAt(f.Span.Start, f.Span.End, "--oneof lists the values themselves: a variable means nothing in it")
 			}
 			in.Arg.OneOf = append(in.Arg.OneOf, item)
 		}

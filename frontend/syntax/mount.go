@@ -11,6 +11,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/util/suggest"
+
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 )
 
 // mountInstruction names a mount: MOUNT name type=cache,target=/x.
@@ -91,6 +93,10 @@ func (m *mounts) find(in *Instruction, value logicalLine) ([]mount, error) {
 			for i := range len(spec) { // all of it stands at the name
 				found.spec.add(spec[i:i+1], value.offset(at, false))
 			}
+			place := in.file.span(value.offset(at, false), value.offset(at+len(name), true))
+			if err := in.file.lend(im, name, spec, place); err != nil {
+				return nil, err
+			}
 		}
 		if !ok {
 			return nil, in.file.errorAt(value.offset(at, false), value.offset(at+len(name), true), "%w", m.unknown(name))
@@ -144,11 +150,18 @@ func (m *mounts) unknown(name string) error {
 }
 
 // ImportedMount returns a MOUNT of the file as a file that imports it as alias
-// writes it.
-func (f *File) ImportedMount(alias, name string) (string, error) {
+// writes it: it has to mean there what it means here. apart says that the other file
+// has another build context.
+func (f *File) ImportedMount(alias, name string, apart bool) (string, error) {
 	found, ok := f.mounts.global[name]
 	if !ok {
 		return "", (&mounts{global: f.mounts.global}).unknown(name)
+	}
+	if strings.Contains(found.spec.text, "$") {
+		return "", fmt.Errorf("MOUNT %s has a variable, which would mean another one here: it cannot be lent", name)
+	}
+	if m, err := f.readMount(found.spec); apart && err == nil && m.Type == instructions.MountTypeBind && m.From == "" {
+		return "", fmt.Errorf("MOUNT %s takes from the build context of its own file, which is another one: give the IMPORT --context=., or name a stage there", name)
 	}
 	in := &Instruction{file: f, Line: "--mount=" + found.spec.text}
 	if err := in.scanMount(readFlag(in.Line, 0, f.Escape)); err != nil {
@@ -241,8 +254,48 @@ func fields(spec logicalLine) logicalLine {
 	return out
 }
 
+// lentImage is an image from which a lent mount takes.
+type lentImage struct {
+	mount, image string
+	place        diagnostic.Place
+}
+
+// lend notes the images from which a mount of an imported file takes: a stage of this
+// file may have the name of one.
+func (f *File) lend(im *Import, name, spec string, place diagnostic.Place) error {
+	in := &Instruction{file: f, Line: "--mount=" + spec}
+	if err := in.scanMount(readFlag(in.Line, 0, f.Escape)); err != nil {
+		return diagnostic.At(place, err)
+	}
+	for _, ref := range in.References {
+		if !strings.HasPrefix(ref.Target, im.Alias+".") {
+			f.lent = append(f.lent, lentImage{name, ref.Target, place})
+		}
+	}
+	return nil
+}
+
+// checkLent refuses lent mounts that would take from a stage of this file.
+func (f *File) checkLent() error {
+	for _, lent := range f.lent {
+		for _, stage := range f.Stages {
+			if stage.Name == strings.ToLower(lent.image) {
+				return diagnostic.Errorf(lent.place, "the mount %s takes from the image %s, and %s is a stage here (line %d): give the stage another name", lent.mount, lent.image, stage, stage.From.StartLine)
+			}
+		}
+	}
+	return nil
+}
+
 // tryMount has upstream read a mount.
 func (f *File) tryMount(spec logicalLine) error {
+	_, err := f.readMount(spec)
+	return err
+}
+
+// readMount returns a mount as upstream reads it; of one with variables little is
+// known.
+func (f *File) readMount(spec logicalLine) (*instructions.Mount, error) {
 	in := &Instruction{file: f, StartLine: 1, EndLine: 1, Node: &parser.Node{}}
 	in.logical.add("RUN --mount=", 0)
 	in.logical.append(spec)
@@ -257,8 +310,11 @@ func (f *File) tryMount(spec logicalLine) error {
 	if err == nil {
 		cmd, err = in.parse()
 	}
+	mount := &instructions.Mount{}
 	if run, ok := cmd.(*instructions.RunCommand); ok && err == nil && !strings.Contains(spec.text, "$") {
-		err = run.Expand(func(word string) (string, error) { return word, nil })
+		if err = run.Expand(func(word string) (string, error) { return word, nil }); err == nil {
+			mount = instructions.GetMounts(run)[0]
+		}
 	}
 	if _, mistake, ok := SpanOf(err); ok {
 		err = mistake
@@ -267,7 +323,7 @@ func (f *File) tryMount(spec logicalLine) error {
 	if errors.As(err, &located) {
 		err = errors.Unwrap(err)
 	}
-	return err
+	return mount, err
 }
 
 // expand writes out the mounts of a RUN: those that it names, and those of its

@@ -10,8 +10,8 @@ import (
 // variable, by looking line by line for what each needs. It costs a fraction of
 // Parse: a plain Dockerfile is upstream's to parse.
 func Plain(data []byte) bool {
-	if bytes.Contains(data, []byte(extensionPrefix)) || bytes.Contains(data, []byte("# +")) || bytes.Contains(data, []byte("#\t+")) {
-		return false // a comment, or nearly one
+	if bytes.Contains(data, []byte(extensionPrefix)) {
+		return false // a comment
 	}
 	for _, name := range machineArgs {
 		if bytes.Contains(data, []byte(name)) {

@@ -59,6 +59,11 @@ func (in *Instruction) findLines(next int) error {
 			break // text
 		}
 		line, at := f.index.line(n)
+		if n < next {
+			if err := f.refuseBetween(string(line), at); err != nil {
+				return err
+			}
+		}
 		if marker, ok := innerMarker(string(line), at); ok {
 			if err := inner.marker(marker); err != nil {
 				return err
@@ -84,6 +89,21 @@ func (in *Instruction) findLines(next int) error {
 	found.blocks = inner.all
 	in.lines = found
 	f.Extended = true
+	return nil
+}
+
+// refuseBetween refuses a comment between continued lines that is an extension, and no
+// marker of a block: it would say nothing there.
+func (f *File) refuseBetween(line string, at int) error {
+	for _, c := range f.comments(at, at+len(line)) {
+		_, end := firstWord(c.text)
+		switch word := c.text[:end]; {
+		case c.flags():
+			return f.errorAt(c.offset, c.offset+len(c.text), "flags stand above the instruction, not between its lines")
+		case f.isInstruction(c) && word != "IF" && word != "ELSE" && word != "END":
+			return f.errorAt(c.offset, c.offset+end, "%s stands in front of an instruction, not between its lines", word)
+		}
+	}
 	return nil
 }
 
@@ -249,7 +269,33 @@ func (in *Instruction) variant(taken map[*Block]*Branch) (*Instruction, error) {
 		return nil, v.refuse(err)
 	}
 	v.Command = cmd
+	switch st := in.Stage(); {
+	case st == nil:
+	case v.Stage() == nil || v.Stage().Name != st.Name:
+		return nil, v.Locate(errors.New("the name of a stage stands outside of blocks"))
+	case len(v.mountFlags) != len(in.mountFlags):
+		return nil, v.Locate(errors.New("--mount of a FROM stands outside of blocks: put the condition on the RUN that uses the mount"))
+	}
 	return v, v.checkSources()
+}
+
+// First returns the instruction with the lines of the first branch of each block; the
+// instruction itself where that is a mistake.
+func (in *Instruction) First() *Instruction {
+	if v, err := in.firstVariant(); err == nil {
+		return v
+	}
+	return in
+}
+
+// firstVariant returns the instruction with the lines of the first branch of each
+// block.
+func (in *Instruction) firstVariant() (*Instruction, error) {
+	taken := map[*Block]*Branch{}
+	for _, block := range in.lines.blocks {
+		taken[block] = block.Branches[0]
+	}
+	return in.Variant(taken)
 }
 
 // jsonForm reports whether the command looks like a JSON array with all its

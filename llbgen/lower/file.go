@@ -2,9 +2,11 @@ package lower
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/guard"
 	"github.com/stagecraft-build/stagecraft/llbgen/lower/text"
 )
 
@@ -12,7 +14,9 @@ import (
 // which costs what a file costs in which a user writes out each copy by hand. What
 // differs between instances is written into their lines.
 type File struct {
-	Data []byte
+	out *text.Writer
+	// check holds the text against what was written, once.
+	check func() error
 	// Target is the stage of the unit's root, Args are the build args.
 	Target string
 	Args   map[string]string
@@ -72,9 +76,24 @@ func (u *Unit) Lower(opt Options) (*File, error) {
 			return nil, err
 		}
 	}
-	var err error
-	l.file.Data, err = l.out.Bytes()
-	return l.file, err
+	l.file.out = l.out
+	l.file.check = sync.OnceValue(func() (err error) {
+		defer guard.Recover(&err)
+		return l.out.Check()
+	})
+	return l.file, nil
+}
+
+// Use calls use with the text, and checks beside it that upstream reads in the text
+// what was written: if not, that is the error, whatever came of the use.
+func (f *File) Use(use func(text []byte) error) error {
+	checked := make(chan error, 1)
+	go func() { checked <- f.check() }()
+	err := use(f.out.Bytes())
+	if wrong := <-checked; wrong != nil {
+		return wrong
+	}
+	return err
 }
 
 func (l *lowerer) names() *Names { return l.unit.naming.Names }

@@ -81,12 +81,15 @@ func same(a, b *parser.Node) bool {
 	return same(a.Next, b.Next)
 }
 
-// Bytes returns the text, which upstream reads as the instructions that were
-// written: anything else is an error of this program, and never built.
-func (w *Writer) Bytes() ([]byte, error) {
+// Bytes returns the text. Nothing may be built of it before Check has said yes.
+func (w *Writer) Bytes() []byte { return w.out.Bytes() }
+
+// Check holds the text against the instructions that were written: upstream has to
+// read these in it. Anything else is an error of this program.
+func (w *Writer) Check() error {
 	parsed, err := parser.Parse(bytes.NewReader(w.out.Bytes()))
 	if err != nil {
-		return nil, fmt.Errorf("internal error: the lowered text is no Dockerfile: %w", err)
+		return fmt.Errorf("internal error: the lowered text is no Dockerfile: %w", err)
 	}
 	nodes := parsed.AST.Children
 	for i := range w.written {
@@ -101,13 +104,13 @@ func (w *Writer) Bytes() ([]byte, error) {
 			difference = want.differs(nodes[i])
 		}
 		if difference != "" {
-			return nil, want.error(difference)
+			return want.error(difference)
 		}
 	}
 	if len(nodes) > len(w.written) {
-		return nil, w.written[len(w.written)-1].error(fmt.Sprintf("%d instructions stand behind it", len(nodes)-len(w.written)))
+		return w.written[len(w.written)-1].error(fmt.Sprintf("%d instructions stand behind it", len(nodes)-len(w.written)))
 	}
-	return w.out.Bytes(), nil
+	return nil
 }
 
 // differs says in what a node is not what was written; empty when it is.

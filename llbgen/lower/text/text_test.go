@@ -34,7 +34,7 @@ func FuzzArg(f *testing.F) {
 		}
 		w := text.NewWriter(escape, "")
 		w.Args(nil, []text.Word{word, word})
-		data, err := w.Bytes()
+		data, err := w.Bytes(), w.Check()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func FuzzCopyArguments(f *testing.F) {
 		}
 		w := text.NewWriter('\\', "")
 		w.Edit(in, map[*syntax.Reference]text.Word{in.References[0]: from}, arguments)
-		data, err := w.Bytes()
+		data, err := w.Bytes(), w.Check()
 		if err != nil {
 			t.Fatalf("%q: %v", words, err)
 		}
@@ -137,7 +137,7 @@ func TestTextHasToBeWhatWasWritten(t *testing.T) {
 	in.Node.Next.Value = "echo something else"
 	w := text.NewWriter('\\', "")
 	w.Verbatim(in)
-	_, err := w.Bytes()
+	err := w.Check()
 	if err == nil || !strings.Contains(err.Error(), "internal error") || !strings.Contains(err.Error(), "echo something else") {
 		t.Errorf("the error is %v", err)
 	}
