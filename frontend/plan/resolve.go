@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
+	"github.com/moby/buildkit/util/suggest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
@@ -185,6 +186,13 @@ func (p *planner) mean(at place, env *Environment, name string) (*meaning, error
 // noStage is the mistake of a name that has to be a stage.
 func (p *planner) noStage(at place, file *dockerfile, name string) error {
 	suggested := func(format string) error {
+		if alias, _, ok := strings.Cut(name, "."); ok && !syntax.IsFile(name) && !strings.ContainsAny(name, "/:@") && !file.imported(name) {
+			err := fmt.Errorf(format, name)
+			if near, err := suggest.WrapErrorMaybe(err, name, append(stageNames(file), p.importedNames(file)...), false); near {
+				return err
+			}
+			return fmt.Errorf("%w (no IMPORT is named %s: write IMPORT ./path/to/file AS %s before the first FROM)", err, alias, alias)
+		}
 		return suggestStage(file, fmt.Errorf(format, name), name, p.importedNames(file))
 	}
 	switch {

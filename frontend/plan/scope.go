@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
@@ -89,6 +91,18 @@ func (i *Instance) scopeBefore(p *planner, n int) (*scope, error) {
 			}
 		}
 	}
+}
+
+// Sees reports whether the stage, or one that it is built FROM, declares a name above an
+// instruction.
+func (i *Instance) Sees(in *syntax.Instruction, name string) bool {
+	fresh := *i
+	fresh.scope = nil
+	names, err := fresh.scopeBefore(nil, max(slices.Index(i.Instructions, in), 0))
+	if err != nil {
+		return true
+	}
+	return names.local[name].declared
 }
 
 // inherit takes the names over that the base sets.
