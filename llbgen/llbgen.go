@@ -16,6 +16,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/frontend/subrequests/lint"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -263,6 +264,7 @@ func (g *Generator) planFile(ctx context.Context, file *module.File, opt dockerf
 		Requested:      bc.TargetPlatforms,
 		AllStages:      opt.AllStages,
 		Request:        bc.BuildOpts().Opts["requestid"] != "",
+		Branches:       bc.BuildOpts().Opts["requestid"] == lint.SubrequestLintDefinition.Name,
 		Files:          g.sources.Files,
 	}
 	for key := range bc.BuildOpts().Opts {

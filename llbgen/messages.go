@@ -11,6 +11,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 	"github.com/stagecraft-build/stagecraft/internal/guard"
 	"github.com/stagecraft-build/stagecraft/llbgen/lower"
 )
@@ -23,6 +25,7 @@ func (b *build) explain(u *unit, err error) error {
 	)
 	if errors.As(err, &located) && !errors.As(err, &other) {
 		for _, ranges := range located.Locations {
+			err = u.explainMount(ranges, err)
 			for _, place := range u.file.Locate(ranges) {
 				err = diagnostic.At(place, err)
 			}
@@ -32,6 +35,57 @@ func (b *build) explain(u *unit, err error) error {
 		return &shownError{shown, err}
 	}
 	return err
+}
+
+// explainMount says of a mount whose target comes out empty which name in it the stage
+// does not declare. A named mount stands elsewhere.
+func (u *unit) explainMount(ranges []parser.Range, err error) error {
+	if len(ranges) == 0 || !strings.Contains(err.Error(), "invalid mount target") {
+		return err
+	}
+	o, ok := u.file.Lines.Of(ranges[0].Start.Line)
+	if !ok || o.Instance == nil {
+		return err
+	}
+	for _, flag := range o.In.Flags {
+		if flag.Name != "--mount" {
+			continue
+		}
+		for _, name := range syntax.Variables(flag.Value) {
+			if !undeclaredGlobal(o, name) {
+				continue
+			}
+			out := diagnostic.Errorf(o.In.Lines(), "%s is not declared in this stage, so the mount has no target: write ARG %s above", name, name)
+			if at := o.In.Place(flag.Raw); at.Line() < o.In.StartLine || at.Line() > o.In.EndLine {
+				out = diagnostic.Relate(out, at, "in the MOUNT on line %d", at.Line())
+			}
+			return out
+		}
+	}
+	return err
+}
+
+// undeclaredGlobal reports whether a name is a global ARG that the stage of an
+// instruction does not declare above it.
+func undeclaredGlobal(o lower.Origin, name string) bool {
+	if o.Instance == nil || !o.Instance.Env.File().Extended {
+		return false
+	}
+	_, set := o.Instance.Env.Global(name)
+	return set && !plan.Predefined(name) && !o.Instance.Sees(o.In, name)
+}
+
+// undefinedVariable is how upstream's rule about undefined variables names one.
+const undefinedVariable = "Usage of undefined variable '$"
+
+// reworded says of an undefined variable that is a global ARG what to write.
+func reworded(o lower.Origin, message string) string {
+	_, rest, _ := strings.Cut(message, undefinedVariable)
+	name, _, ok := strings.Cut(rest, "'")
+	if !ok || !undeclaredGlobal(o, name) {
+		return message
+	}
+	return fmt.Sprintf("%s%s': it is a global ARG, declare it in the stage: write ARG %s above", undefinedVariable, name, name)
 }
 
 // unitError marks an error of a unit that another one needs.
@@ -103,6 +157,11 @@ func (b *build) warnFor(u *unit) linter.LintWarnFunc {
 		if len(location) > 0 && (rule == linter.RuleFromPlatformFlagConstDisallowed.Name || rule == linter.RuleRedundantTargetPlatform.Name) {
 			if o, ok := u.file.Lines.Of(location[0].Start.Line); ok && o.Platform {
 				return
+			}
+		}
+		if len(location) > 0 && rule == linter.RuleUndefinedVar.Name {
+			if o, ok := u.file.Lines.Of(location[0].Start.Line); ok {
+				msg = reworded(o, msg)
 			}
 		}
 		place := diagnostic.Place{Text: u.Root.Env.File().Text}

@@ -52,6 +52,9 @@ func BuildWide(name string) bool { return syntax.BuildWide(name) }
 
 // refuseSets refuses a set where one call is needed.
 func refuseSets(at place) error {
+	if at.kind.rule().sets && !at.in.OnBuild {
+		return nil
+	}
 	for _, b := range at.reference.Bindings {
 		if b.Set {
 			return at.errorf(b.Span, "a set stands in COPY --from and --after only: here one call is needed, write %s=value", b.Name)
@@ -60,18 +63,24 @@ func refuseSets(at place) error {
 	return nil
 }
 
+// checkBinding refuses a binding of a name that no call binds, whatever the values are.
+func (p *planner) checkBinding(at place, m *meaning, b syntax.Binding) error {
+	file := fileOf(m.env)
+	if err := refusePlatformPart(at, b); err != nil {
+		return err
+	}
+	if err := refuseComputed(at, file.computed(b.Name), b); err != nil {
+		return err
+	}
+	return p.declaredSomewhere(file, at, b)
+}
+
 // calls returns the calls that a reference stands for: one, or the product of
 // its sets in the written order.
 func (p *planner) calls(at place, m *meaning, names *scope) ([]*call, error) {
 	out := []*call{{env: m.env, values: map[string]string{}}}
 	for _, b := range at.reference.Bindings {
-		if err := refusePlatformPart(at, b); err != nil {
-			return nil, err
-		}
-		if err := refuseComputed(at, fileOf(m.env).computed(b.Name), b); err != nil {
-			return nil, err
-		}
-		if err := p.declaredSomewhere(fileOf(m.env), at, b); err != nil {
+		if err := p.checkBinding(at, m, b); err != nil {
 			return nil, err
 		}
 		values, err := p.values(at, b, names)

@@ -137,13 +137,22 @@ func valuesOf(in *syntax.Instruction, c *syntax.Condition, lookup func(string) v
 		case v.declared && v.unknown != nil:
 			return nil, deps, unknownAt(in, span, name.Name, v.unknown)
 		case !v.declared:
-			if late := lateArg(in, name.Name, part); late != nil {
-				return nil, deps, in.Errorf(span, "%s has no value yet: %s %s stands on line %d, below this one", name.Name, strings.ToUpper(late.Keyword), name.Name, late.StartLine)
+			if err := lateError(in, span, name.Name, part); err != nil {
+				return nil, deps, err
 			}
 		}
 		values[name.Name] = v.text
 	}
 	return func(name string) any { return values[name] }, deps, nil
+}
+
+// lateError is the mistake of a name that a line further down declares.
+func lateError(in *syntax.Instruction, span syntax.Span, name string, part []*syntax.Instruction) error {
+	late := lateArg(in, name, part)
+	if late == nil {
+		return nil
+	}
+	return in.Errorf(span, "%s has no value yet: %s %s stands on line %d, below this one", name, strings.ToUpper(late.Keyword), name, late.StartLine)
 }
 
 // lateArg returns the ARG or LET below an instruction that declares a name which no ARG

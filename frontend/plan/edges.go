@@ -33,15 +33,23 @@ func (p *planner) edges(at place) ([]Edge, error) {
 	if err != nil {
 		return nil, at.error(at.reference.TargetSpan, err)
 	}
-	// a trigger runs further down, where more stages are above
-	if at.kind != KindGate && stage.Index >= at.inst.Stage.Index && !(at.in.OnBuild && stage != at.inst.Stage) {
-		return nil, at.errorf(at.reference.TargetSpan, "cannot copy from stage %q, it needs to be defined before current stage %q", name, at.inst.Stage)
+	if err := refuseOrder(at, stage, name); err != nil {
+		return nil, err
 	}
 	if err := p.refuseRecursion(at, stage, stage.String()); err != nil {
 		return nil, err
 	}
 	to, err := p.instance(stage, env)
 	return []Edge{{Kind: at.kind, To: to}}, err
+}
+
+// refuseOrder refuses a stage that stands further down: only a trigger, which runs
+// there, and a gate may name it.
+func refuseOrder(at place, stage *syntax.Stage, name string) error {
+	if at.kind == KindGate || stage.Index < at.inst.Stage.Index || at.in.OnBuild && stage != at.inst.Stage {
+		return nil
+	}
+	return at.errorf(at.reference.TargetSpan, "cannot copy from stage %q, it needs to be defined before current stage %q", name, at.inst.Stage)
 }
 
 // outside returns the edge to an image, a named context or scratch: on the
@@ -144,10 +152,8 @@ func (p *planner) oneName(at place, name string) (place, string, error) {
 // callEdges resolves the calls that a reference stands for. A stage of another file
 // is a call with nothing bound.
 func (p *planner) callEdges(at place, m *meaning) ([]Edge, error) {
-	if !at.kind.rule().sets || at.in.OnBuild {
-		if err := refuseSets(at); err != nil {
-			return nil, err
-		}
+	if err := refuseSets(at); err != nil {
+		return nil, err
 	}
 	names, err := p.scopeAt(at)
 	if err != nil {

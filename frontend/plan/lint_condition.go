@@ -47,9 +47,6 @@ var RuleStringComparison = &diagnostic.Rule{
 
 // lintOrders warns of comparisons that versions would surprise.
 func (p *planner) lintOrders(in *syntax.Instruction, c *syntax.Condition) {
-	if c == nil {
-		return
-	}
 	for _, at := range c.Orders {
 		p.warn(RuleStringComparison, in.Place(c.Span(at.Start, at.End)), "%s compares strings letter by letter, so \"3.9\" is greater than \"3.15\": write semver(V, \">=3.9\") for versions, int(N) for numbers", at.Text)
 	}
@@ -66,34 +63,31 @@ func (p *planner) lintConditions(f *module.File) {
 		}
 	}
 	for _, in := range withMarkers(instructionsWithImports(f.File)) {
-		p.lintOrders(in, in.If)
-		if in.Let != nil {
-			p.lintOrders(in, in.Let.Condition)
-		}
-		if in.If == nil {
-			continue
-		}
-		if len(in.If.Names) == 0 {
+		if in.If != nil && len(in.If.Names) == 0 {
 			p.warn(RuleConstantCondition, in.Place(in.If.Span(0, len(in.If.Text))), "the condition %s looks at no name", in.If.Text)
 		}
-		for _, name := range in.If.Names {
-			if in.If.IsData(name.Name) {
-				continue
+		for _, c := range expressions(in) {
+			p.lintOrders(in, c)
+			for _, name := range c.Names {
+				if c.IsData(name.Name) {
+					continue
+				}
+				if known == nil {
+					known = p.staticNames(f)
+				}
+				if slices.Contains(known, name.Name) {
+					continue
+				}
+				message := "no ARG or ENV declares %s: it is always empty"
+				if below[in] {
+					message = "no ARG or ENV declares %s, and ENV of the base image is not known: it is always empty"
+				}
+				err := fmt.Errorf(message, name.Name)
+				p.warn(RuleUndeclaredName, in.Place(c.Span(name.Offset, name.Offset+len(name.Name))), "%s", suggest.WrapError(err, name.Name, known, true))
 			}
-			if known == nil {
-				known = p.staticNames(f)
-			}
-			if slices.Contains(known, name.Name) {
-				continue
-			}
-			message := "no ARG or ENV declares %s: it is always empty"
-			if below[in] {
-				message = "no ARG or ENV declares %s, and ENV of the base image is not known: it is always empty"
-			}
-			err := fmt.Errorf(message, name.Name)
-			p.warn(RuleUndeclaredName, in.Place(in.If.Span(name.Offset, name.Offset+len(name.Name))), "%s", suggest.WrapError(err, name.Name, known, true))
 		}
 	}
+	p.lintChoices(p.of(f))
 }
 
 // withMarkers adds the lines that start the branches of blocks.
@@ -138,16 +132,10 @@ func instructionsWithImports(f *syntax.File) []*syntax.Instruction {
 // staticNames returns the names that a file or every build declares, and those that
 // a base of another file may.
 func (p *planner) staticNames(f *module.File) []string {
-	out := []string{targetStage}
-	for _, name := range platformNames {
-		out = append(out, name, "BUILD"+name[len("TARGET"):])
-	}
-	for _, in := range instructionsWithImports(f.File) {
-		eachName(in, func(name string) { out = append(out, name) })
-	}
+	out := append(predefinedNames(), namesOf(instructionsWithImports(f.File))...)
 	for _, other := range p.out.files {
-		if other != f && len(f.Imports) == 0 && !p.of(f).namesFiles {
-			continue
+		if len(f.Imports) == 0 && !p.of(f).namesFiles {
+			break
 		}
 		for _, in := range instructionsWithImports(other.File) {
 			out = append(out, inheritedNames(in)...)
@@ -155,6 +143,35 @@ func (p *planner) staticNames(f *module.File) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// predefinedNames returns the names that every build has.
+func predefinedNames() []string {
+	out := []string{targetStage}
+	for _, name := range platformNames {
+		out = append(out, name, "BUILD"+name[len("TARGET"):])
+	}
+	return out
+}
+
+// namesOf returns the names that instructions declare.
+func namesOf(list []*syntax.Instruction) (out []string) {
+	for _, in := range list {
+		eachName(in, func(name string) { out = append(out, name) })
+		out = append(out, inheritedNames(in)...)
+	}
+	return out
+}
+
+// expressions returns those of a line: its condition, and what a LET computes.
+func expressions(in *syntax.Instruction) (out []*syntax.Condition) {
+	if in.If != nil {
+		out = append(out, in.If)
+	}
+	if in.Let != nil {
+		out = append(out, in.Let.Condition)
+	}
+	return out
 }
 
 // inheritedNames returns the names that an instruction declares for stages built FROM

@@ -99,13 +99,19 @@ func (p Parameter) Describe() string {
 	return strings.TrimSpace(strings.Join(words, " "))
 }
 
-// StageParameters returns the ARGs of a stage that has no instance.
-func StageParameters(stage *syntax.Stage) []Parameter {
+// StageParameters returns the ARGs of a stage that has no instance. env, if it is known,
+// is where it stands: it gives the values that no name decides.
+func StageParameters(stage *syntax.Stage, env *Environment) []Parameter {
 	var out []Parameter
 	for _, in := range stage.Instructions {
 		eachArg(in, func(arg instructions.KeyValuePairOptional) {
 			if _, computed := globalLets(stage.From.File())[arg.Key]; !computed && !Predefined(arg.Key) {
-				out = append(out, Parameter{Name: arg.Key, Description: arg.DocComment, Default: arg.Value, Flags: in.Arg, In: in})
+				p := Parameter{Name: arg.Key, Description: arg.DocComment, Default: arg.Value, Flags: in.Arg, In: in}
+				if env != nil && arg.Value != nil && !strings.Contains(*arg.Value, "$") {
+					text, err := env.Expand(*arg.Value)
+					p.Value, p.Set = text, err == nil
+				}
+				out = append(out, p)
 			}
 		})
 	}

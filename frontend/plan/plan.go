@@ -43,6 +43,8 @@ type Options struct {
 	Request bool
 	// AllStages plans every stage, not only what the target needs.
 	AllStages bool
+	// Branches examines lines that are off, too.
+	Branches bool
 	// Files are those of the build.
 	Files *module.Set
 }
@@ -194,6 +196,9 @@ func (p *planner) plan() error {
 		if err != nil && len(p.known[stage]) == 0 {
 			return err
 		}
+	}
+	if p.opt.Branches {
+		p.lintBranches()
 	}
 	p.out.files = p.loaded()
 	p.warnComputed(p.out.Root.Env)

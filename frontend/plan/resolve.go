@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
+	"github.com/moby/buildkit/util/suggest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
@@ -87,6 +88,8 @@ type place struct {
 	target    string
 	// platform is that of the FROM; nil for none.
 	platform *ocispecs.Platform
+	// static is set where nothing is evaluated: for a line that is off.
+	static bool
 }
 
 // error returns err as a mistake at span.
@@ -139,12 +142,18 @@ func (p *planner) mean(at place, env *Environment, name string) (*meaning, error
 	}
 	// the number of a stage
 	if n, ok := number(at.kind, at.in, name); ok && rule.numbers {
-		list, err := p.stagesOn(env)
+		list := file.Stages
+		if !at.static {
+			var err error
+			if list, err = p.stagesOn(env); err != nil {
+				return nil, err
+			}
+		}
 		switch {
-		case err != nil:
-			return nil, err
 		case n < 0 || n >= len(list):
 			return nil, at.errorf(at.reference.TargetSpan, "invalid stage index %s", name)
+		case at.static: // of which some may be off
+			return nil, errNotStatic
 		}
 		return &meaning{env: env, stages: list[n : n+1], name: name}, nil
 	}
@@ -177,6 +186,13 @@ func (p *planner) mean(at place, env *Environment, name string) (*meaning, error
 // noStage is the mistake of a name that has to be a stage.
 func (p *planner) noStage(at place, file *dockerfile, name string) error {
 	suggested := func(format string) error {
+		if alias, _, ok := strings.Cut(name, "."); ok && !syntax.IsFile(name) && !strings.ContainsAny(name, "/:@") && !file.imported(name) {
+			err := fmt.Errorf(format, name)
+			if near, err := suggest.WrapErrorMaybe(err, name, append(stageNames(file), p.importedNames(file)...), false); near {
+				return err
+			}
+			return fmt.Errorf("%w (no IMPORT is named %s: write IMPORT ./path/to/file AS %s before the first FROM)", err, alias, alias)
+		}
 		return suggestStage(file, fmt.Errorf(format, name), name, p.importedNames(file))
 	}
 	switch {
@@ -214,21 +230,32 @@ func (p *planner) ofImport(at place, env *Environment, name string) (*meaning, e
 	if !ok || syntax.IsFile(name) {
 		return nil, nil
 	}
+	if at.static {
+		return p.ofAnyImport(at, env, alias, name, inner)
+	}
 	im, err := p.importOf(env, alias)
 	if err != nil || im == nil || strings.ContainsAny(inner, "/:@") {
 		return nil, err // an image, maybe
 	}
-	if im.IsData() {
-		return nil, at.errorf(at.reference.TargetSpan, "%s is data, which has no stages: its values stand in expressions, as LET and --if take them", im.Written)
-	}
-	if inner == "" {
-		return nil, at.errorf(at.reference.TargetSpan, "the stage is missing behind %s", name)
+	if err := refuseNoStage(at, im, name, inner); err != nil {
+		return nil, err
 	}
 	via, err := p.enter(env, im)
 	if err != nil {
 		return nil, err
 	}
 	return ofCrossing(at, via, name, inner)
+}
+
+// refuseNoStage refuses alias.stage where it can be none.
+func refuseNoStage(at place, im *syntax.Import, name, inner string) error {
+	switch {
+	case im.IsData():
+		return at.errorf(at.reference.TargetSpan, "%s is data, which has no stages: its values stand in expressions, as LET and --if take them", im.Written)
+	case inner == "":
+		return at.errorf(at.reference.TargetSpan, "the stage is missing behind %s", name)
+	}
+	return nil
 }
 
 // ofFile returns the stages that ./file#stage means, or ./file.
@@ -247,6 +274,9 @@ func (p *planner) ofFile(at place, env *Environment, name string) (*meaning, err
 	f, err := p.opt.Files.Import(p.ctx, fileOf(env).File, req)
 	if err != nil {
 		return nil, importError(at, err)
+	}
+	if at.static {
+		return ofCrossing(at, p.glance(env, f), name, inner)
 	}
 	via, err := p.cross(env, f, nil, filePrefix(env, f, path))
 	if err != nil {

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
@@ -90,6 +92,18 @@ func (i *Instance) scopeBefore(p *planner, n int) (*scope, error) {
 			}
 		}
 	}
+}
+
+// Sees reports whether the stage, or one that it is built FROM, declares a name above an
+// instruction.
+func (i *Instance) Sees(in *syntax.Instruction, name string) bool {
+	fresh := *i
+	fresh.scope = nil
+	names, err := fresh.scopeBefore(nil, max(slices.Index(i.Instructions, in), 0))
+	if err != nil {
+		return true
+	}
+	return names.local[name].declared
 }
 
 // triggerScope returns the static names at a trigger of base where that runs: in a

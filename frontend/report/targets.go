@@ -40,6 +40,9 @@ type Parameter struct {
 	Description string `json:"description,omitempty"`
 	// Default is the default as written; nil when the ARG has none.
 	Default *string `json:"default,omitempty"`
+	// Value is what the ARG has in this build, as the outline shows it; nil when it
+	// has none, or the stage is not planned.
+	Value *string `json:"value,omitempty"`
 	// Required asks for a value, OneOf are those that are allowed.
 	Required bool         `json:"required,omitempty"`
 	OneOf    []string     `json:"oneof,omitempty"`
@@ -53,14 +56,16 @@ type Parameter struct {
 func NewTargets(file *syntax.File, p *plan.Plan) *Targets {
 	out := &Targets{Sources: [][]byte{file.Data}}
 	instances := map[*syntax.Stage]*plan.Instance{}
+	var env *plan.Environment
 	if p != nil {
+		env = p.Root.Env
 		for _, inst := range append([]*plan.Instance{p.Root}, p.Kept...) {
 			instances[inst.Stage] = inst
 		}
 	}
 	for _, stage := range file.Stages {
 		st, refs := stage.From.Stage(), stage.From.References
-		parameters := plan.StageParameters(stage)
+		parameters := plan.StageParameters(stage, env)
 		if inst, ok := instances[stage]; ok {
 			parameters = plan.Parameters(inst)
 		}
@@ -103,7 +108,11 @@ func lines(in *syntax.Instruction) *pb.Location {
 func parametersOf(list []plan.Parameter) []Parameter {
 	out := make([]Parameter, 0, len(list))
 	for _, p := range list {
-		out = append(out, Parameter{p.Name, p.Description, p.Default, p.Flags.Required, p.Flags.OneOf, lines(p.In), p.Describe()})
+		var v *string
+		if p.Set {
+			v = &p.Value
+		}
+		out = append(out, Parameter{p.Name, p.Description, p.Default, v, p.Flags.Required, p.Flags.OneOf, lines(p.In), p.Describe()})
 	}
 	return out
 }
@@ -131,7 +140,10 @@ func (t *Targets) Text() string {
 		fmt.Fprintf(w, "%s\t\t%s\n", name, description)
 		for _, p := range target.Parameters {
 			value := ""
-			if p.Default != nil {
+			switch {
+			case p.Value != nil:
+				value = *p.Value
+			case p.Default != nil:
 				value = *p.Default
 			}
 			fmt.Fprintf(w, "  %s\t%s\t%s\n", p.Name, value, p.text)

@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -182,6 +183,59 @@ func (in *Instruction) Variant(taken map[*Block]*Branch) (*Instruction, error) {
 	}
 	in.lines.variants[key.String()] = v
 	return v, nil
+}
+
+// maxVariants is how many variants of one instruction Variants looks at.
+const maxVariants = 200
+
+// Variants returns variants of the instruction in which each of its branches stands,
+// beside the first branches of the other blocks or, where these cannot go together,
+// beside as few lines as there may be. An error is that of a branch with which no
+// variant was right.
+func (in *Instruction) Variants() (list []*Instruction, err error) {
+	if in.lines == nil {
+		return []*Instruction{in}, nil
+	}
+	add := func(branch *Branch) {
+		var failed error
+		for _, most := range []bool{true, false} {
+			v, mistake := in.Variant(in.lines.choose(branch, most))
+			if mistake == nil {
+				list = append(list, v)
+				return
+			}
+			failed = mistake
+		}
+		err = cmp.Or(err, failed)
+	}
+	add(nil)
+	for _, block := range in.lines.blocks {
+		for _, branch := range block.Branches {
+			if len(list) < maxVariants {
+				add(branch)
+			}
+		}
+	}
+	return list, err
+}
+
+// choose returns branches to take: that one with those around it, and of other blocks
+// the first branch, or else what leaves the least.
+func (l *lines) choose(branch *Branch, most bool) map[*Block]*Branch {
+	taken := map[*Block]*Branch{}
+	for _, block := range l.blocks {
+		last := block.Branches[len(block.Branches)-1]
+		switch {
+		case most:
+			taken[block] = block.Branches[0]
+		case last.Marker.If == nil:
+			taken[block] = last
+		}
+	}
+	for ; branch != nil; branch = branch.Block.Parent {
+		taken[branch.Block] = branch
+	}
+	return taken
 }
 
 func (in *Instruction) variant(taken map[*Block]*Branch) (*Instruction, error) {
