@@ -76,10 +76,7 @@ func (u *unit) load(ctx context.Context, b *build) (*converted, error) {
 	if err != nil {
 		return nil, err
 	}
-	res.Image.History = u.forgetGates(res.Image.History)
-	if u.adds {
-		u.addHistory(res.Image.History)
-	}
+	res.Image.History = u.ownHistory(res.Image.History)
 	b.showTriggers(u, res.Image.Config.OnBuild)
 	res.Image.RootFS.DiffIDs = withoutStandIn(res.Image.RootFS.DiffIDs)
 	return &converted{def, res}, nil

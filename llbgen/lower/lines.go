@@ -23,6 +23,8 @@ type Origin struct {
 	Instance *plan.Instance
 	// Platform is set for a FROM to which lowering added a platform.
 	Platform bool
+	// Gate is the gate for which a COPY stands; nil for any other line.
+	Gate *plan.Wait
 }
 
 // add notes the origin of lines behind all others.
