@@ -170,6 +170,9 @@ func (p *planner) values(at place, b syntax.Binding, names *scope) ([]boundValue
 			continue
 		}
 		text, err := p.expand(at, names, v.Span, v.Raw)
+		if err == nil && !isText(text) {
+			err = at.error(v.Span, notText(text))
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -237,6 +237,8 @@ func (p *planner) passed(env *Environment, im *syntax.Import, arg syntax.ImportA
 		switch {
 		case v.unknown != nil:
 			return v, unknownAt(im.In, arg.Span, arg.Name, v.unknown)
+		case !isText(v.text):
+			return v, im.In.Error(arg.Span, notText(v.text))
 		case v.declared:
 			return v, nil
 		}
@@ -252,8 +254,11 @@ func (p *planner) passed(env *Environment, im *syntax.Import, arg syntax.ImportA
 	if err != nil {
 		return value{}, im.In.Error(arg.Span, unwrapped(err))
 	}
-	if seen.unknown != nil {
+	switch {
+	case seen.unknown != nil:
 		return value{}, unknownAt(im.In, arg.Span, seen.blamed, seen.unknown)
+	case !isText(text):
+		return value{}, im.In.Error(arg.Span, notText(text))
 	}
 	return value{text: text, set: true}, nil
 }
