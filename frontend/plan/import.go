@@ -43,7 +43,7 @@ func flowsToLibrary(name string) bool {
 
 // importOf returns the import of stages of an alias, of several the one that is on; nil for
 // none.
-func (p *planner) importOf(env *Environment, alias string) (*syntax.Import, error) {
+func (p *planner) importOf(at place, env *Environment, alias string) (*syntax.Import, error) {
 	var found, off *syntax.Import
 	for _, im := range fileOf(env).Imports {
 		if im.Alias != strings.ToLower(alias) {
@@ -65,7 +65,8 @@ func (p *planner) importOf(env *Environment, alias string) (*syntax.Import, erro
 		}
 	}
 	if found == nil && off != nil {
-		return nil, off.In.Errorf(off.AliasSpan, "the import %s is used and off: %s", alias, describe(off.In, env))
+		err := at.errorf(at.reference.TargetSpan, "the import %s is used and off: %s", alias, describe(off.In, env))
+		return nil, diagnostic.Relate(err, off.In.Place(off.AliasSpan), "imported on line %d", off.In.StartLine)
 	}
 	return found, nil
 }

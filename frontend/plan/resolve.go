@@ -214,7 +214,7 @@ func (p *planner) ofImport(at place, env *Environment, name string) (*meaning, e
 	if !ok || syntax.IsFile(name) {
 		return nil, nil
 	}
-	im, err := p.importOf(env, alias)
+	im, err := p.importOf(at, env, alias)
 	if err != nil || im == nil || strings.ContainsAny(inner, "/:@") {
 		return nil, err // an image, maybe
 	}
