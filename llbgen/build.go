@@ -60,7 +60,6 @@ func (g *Generator) newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, warn W
 		}
 		u.adds = u.Has((*syntax.Instruction).AddsFrom)
 		u.skips = u.Has(func(in *syntax.Instruction) bool { return in.IfExists })
-		u.mounts = u.Has(func(in *syntax.Instruction) bool { return in.Mounts != nil })
 		u.reruns = u.Has(func(in *syntax.Instruction) bool { return in.NoCache })
 		b.units = append(b.units, u)
 		b.parts[b.names.Image(u.Root)] = u
