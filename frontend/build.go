@@ -25,8 +25,9 @@ import (
 // For a Dockerfile without extensions its result is that of
 // github.com/moby/buildkit/frontend/dockerfile/builder.Build. A panic, in a
 // goroutine too, ends as an error that says so.
-func Build(ctx context.Context, c client.Client) (_ *client.Result, err error) {
-	return buildWith(ctx, c, llbgen.Options{})
+func Build(ctx context.Context, c client.Client) (*client.Result, error) {
+	res, err := buildWith(ctx, c, llbgen.Options{})
+	return res, readable(err)
 }
 
 func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ *client.Result, err error) {

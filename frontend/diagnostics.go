@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
@@ -136,3 +138,17 @@ func pbRanges(ranges []parser.Range) []*pb.Range {
 func pbPosition(p parser.Position) *pb.Position {
 	return &pb.Position{Line: int32(p.Line), Character: int32(p.Character)}
 }
+
+// readable returns an error whose text is UTF-8: no other text reaches the client, which
+// would show an exit code in its place.
+func readable(err error) error {
+	if err == nil || utf8.ValidString(err.Error()) {
+		return err
+	}
+	return &readableError{err}
+}
+
+type readableError struct{ error }
+
+func (e *readableError) Error() string { return strings.ToValidUTF8(e.error.Error(), "\uFFFD") }
+func (e *readableError) Unwrap() error { return e.error }

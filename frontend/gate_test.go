@@ -1,6 +1,7 @@
 package frontend_test
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -154,5 +155,49 @@ func TestGatesOfOldEnginesAreSolvedTogether(t *testing.T) {
 	}
 	if one, many := solves("1"), solves(strings.Repeat("1,2,3,4,5,6,7,8,9,", 10)+"0"); one != many {
 		t.Errorf("one gate takes %d solves, ten take %d", one, many)
+	}
+}
+
+// TestCopyIsNoGate builds COPYs whose paths become, by values, what a gate has in the
+// text that upstream converts.
+func TestCopyIsNoGate(t *testing.T) {
+	t.Parallel()
+	text := "ARG A=s_\nFROM alpine AS test\nRUN false\nFROM alpine AS x\nFROM --after=test alpine AS app\nARG A\n"
+	for n := range 8 {
+		text += fmt.Sprintf("COPY --from=x /${A}_%d_i /${A}_%d_i\n", n, n)
+	}
+	for old := range 2 {
+		b := gatewaytest.Dockerfile(text)
+		b.Old = old == 1
+		c := gatewaytest.New(b)
+		if _, err := frontend.Build(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		copies, gates := 0, 0
+		for _, req := range c.Solved {
+			if req.Definition == nil {
+				continue
+			}
+			vertices, err := gatewaytest.Vertices(req.Definition)
+			if err != nil {
+				t.Fatal(err)
+			}
+			copies += strings.Count(vertices, "copy /s__")
+			gates += strings.Count(vertices, "after test") + strings.Count(vertices, "wait for gates")
+		}
+		if copies != 8 || gates != 1 {
+			t.Errorf("%d copies and %d gates, not 8 and 1", copies, gates)
+		}
+	}
+}
+
+// TestCopyThatIsAGateToo refuses a COPY that would make the very vertex of a gate.
+func TestCopyThatIsAGateToo(t *testing.T) {
+	t.Parallel()
+	_, err := frontend.Build(t.Context(), gatewaytest.New(gatewaytest.Dockerfile(
+		"ARG A=s_\nFROM alpine AS test\nRUN false\nFROM alpine AS y\nARG A\nCOPY --from=test /${A}_0_i /${A}_0_i\n"+
+			"FROM --after=test alpine AS b\nFROM alpine AS app\nCOPY --from=y / /\nCOPY --from=b / /b\n")))
+	if err == nil || !strings.Contains(err.Error(), "stands for a gate here") {
+		t.Errorf("not refused: %v", err)
 	}
 }

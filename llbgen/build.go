@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
@@ -59,7 +60,6 @@ func (g *Generator) newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, warn W
 		}
 		u.adds = u.Has((*syntax.Instruction).AddsFrom)
 		u.skips = u.Has(func(in *syntax.Instruction) bool { return in.IfExists })
-		u.mounts = u.Has(func(in *syntax.Instruction) bool { return in.Mounts != nil })
 		u.reruns = u.Has(func(in *syntax.Instruction) bool { return in.NoCache })
 		b.units = append(b.units, u)
 		b.parts[b.names.Image(u.Root)] = u
@@ -218,11 +218,24 @@ func (b *build) baseOf(u *unit) *dockerspec.DockerOCIImage {
 func (b *build) marshal(ctx context.Context, u *unit, st llb.State) (*llb.Definition, error) {
 	def, err := st.Marshal(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+		return nil, u.unmarshalable(fmt.Errorf("failed to marshal LLB definition: %w", err))
 	}
 	if def, err = u.patch(def); err != nil {
 		return nil, err
 	}
 	b.describe(u, def)
 	return def, nil
+}
+
+// unmarshalable places the mistake of a unit of which the converter makes no LLB, which
+// is UTF-8: in a line that is not, else in the FROM of the unit's root.
+func (u *unit) unmarshalable(err error) error {
+	for _, inst := range u.Instances {
+		for _, in := range inst.Instructions {
+			if !utf8.ValidString(in.Text()) {
+				return diagnostic.At(in.Lines(), fmt.Errorf("the line is not UTF-8, and BuildKit takes no other text: %w", err))
+			}
+		}
+	}
+	return diagnostic.At(u.Root.From.Lines(), err)
 }

@@ -37,13 +37,13 @@ func (b *build) showTriggers(u *unit, triggers []string) {
 func (b *build) describe(u *unit, def *llb.Definition) {
 	for dgst, meta := range def.Metadata {
 		changed := false
-		var from lower.Origin
-		if u.mounts {
-			from = u.originOf(def.Source, dgst)
-		}
+		from := u.originOf(def.Source, dgst)
 		for key, text := range meta.Description {
 			if from.In != nil && from.In.Mounts != nil {
 				text = shortMounts(text, from.In.Mounts)
+			}
+			if from.Shown != "" {
+				text = strings.Replace(text, " --from="+from.From+" ", " --from="+from.Shown+" ", 1)
 			}
 			if u.file.Gates.Any() {
 				text = u.withoutGates(text, def.Source, dgst)

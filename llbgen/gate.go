@@ -7,15 +7,14 @@ import (
 	"maps"
 	"regexp"
 	"strconv"
-	"strings"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
-	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
 // waits reports whether the engine has the ops with which a stage waits for
@@ -51,13 +50,29 @@ func (b *build) beside(ctx context.Context) ([]*llb.Definition, error) {
 	return out, nil
 }
 
-// gateOf returns the gate that an op stands for.
-func (u *unit) gateOf(op *pb.Op) (plan.Wait, bool) {
+// gateOf returns the gate for which a vertex stands; nil for any other one. The line
+// that it comes from says so: a COPY of a file may have any path.
+func (u *unit) gateOf(source *pb.Source, vertex digest.Digest, op *pb.Op) (*plan.Wait, error) {
 	actions := op.GetFile().GetActions()
-	if len(actions) != 1 || actions[0].GetCopy() == nil {
-		return plan.Wait{}, false
+	if !u.file.Gates.Any() || len(actions) != 1 || actions[0].GetCopy() == nil {
+		return nil, nil
 	}
-	return u.file.Gates.Of(actions[0].GetCopy().Src)
+	var gate *plan.Wait
+	var other *syntax.Instruction
+	for _, location := range source.GetLocations()[string(vertex)].GetLocations() {
+		for _, r := range location.Ranges {
+			switch o, ok := u.file.Lines.Of(int(r.Start.Line)); {
+			case ok && o.Gate != nil:
+				gate = o.Gate
+			case ok:
+				other = o.In
+			}
+		}
+	}
+	if gate != nil && other != nil {
+		return nil, other.Locate(fmt.Errorf("the path %s stands for a gate here: copy to another one", actions[0].GetCopy().Src))
+	}
+	return gate, nil
 }
 
 // joinGates makes one op of all the copies that stand for gates, if there are any. It
@@ -71,8 +86,11 @@ func (u *unit) joinGates(def *llb.Definition) (*llb.Definition, error) {
 		if err := op.UnmarshalVT(dt); err != nil {
 			return nil, fmt.Errorf("failed to read LLB: %w", err)
 		}
-		switch _, gate := u.gateOf(&op); {
-		case gate:
+		gate, err := u.gateOf(def.Source, digest.FromBytes(dt), &op)
+		switch {
+		case err != nil:
+			return nil, err
+		case gate != nil:
 			from := op.Inputs[op.GetFile().Actions[0].SecondaryInput]
 			wait.Inputs = append(wait.Inputs, from)
 			wait.Platform, wait.Constraints = op.Platform, op.Constraints
@@ -121,7 +139,7 @@ func nothingOfAll(inputs int) *pb.Op_File {
 
 // waitFor makes the copy that stands for a gate into an op that gives its first
 // input once the second one is there. It returns that input if both are the same.
-func waitFor(g plan.Wait, op *pb.Op, meta *llb.OpMetadata) (same *pb.Input) {
+func waitFor(g *plan.Wait, op *pb.Op, meta *llb.OpMetadata) (same *pb.Input) {
 	action := op.GetFile().Actions[0]
 	to := op.Inputs[action.SecondaryInput]
 	for key, text := range meta.Description {
@@ -165,18 +183,3 @@ func lessSteps(name string, gates int) string {
 }
 
 var stepTotal = regexp.MustCompile(`/\d+\]`)
-
-// forgetGates takes what stands for gates out of an image's history.
-func (u *unit) forgetGates(history []ocispecs.History) []ocispecs.History {
-	var out []ocispecs.History
-	for _, h := range history {
-		path, ok := strings.CutPrefix(h.CreatedBy, "COPY ")
-		if path, _, _ = strings.Cut(path, " "); ok {
-			if _, ok := u.file.Gates.Of(path); ok {
-				continue
-			}
-		}
-		out = append(out, h)
-	}
-	return out
-}

@@ -19,11 +19,8 @@ import (
 
 // explain puts the names and lines of the files into an error of the converter.
 func (b *build) explain(u *unit, err error) error {
-	var (
-		located *parser.LocationError
-		other   *unitError // an error of another unit, which has put its places right
-	)
-	if errors.As(err, &located) && !errors.As(err, &other) {
+	var located *parser.LocationError
+	if errors.As(err, &located) { // one that a unit which this one needs has placed keeps its place
 		for _, ranges := range located.Locations {
 			err = u.explainMount(ranges, err)
 			for _, place := range u.file.Locate(ranges) {

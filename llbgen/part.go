@@ -58,9 +58,8 @@ type unit struct {
 	// client gives the build context.
 	client *dockerui.Client
 	// adds and skips say that the text has a COPY for an ADD --from, and one that
-	// skips what is missing; mounts that a RUN has mounts that do not stand in it,
-	// reruns that one runs in every build.
-	adds, skips, mounts, reruns bool
+	// skips what is missing; reruns that a RUN runs in every build.
+	adds, skips, reruns bool
 	// located are the lines of instructions in their files.
 	located map[*syntax.Instruction][]*pb.Range
 }
@@ -76,10 +75,7 @@ func (u *unit) load(ctx context.Context, b *build) (*converted, error) {
 	if err != nil {
 		return nil, err
 	}
-	res.Image.History = u.forgetGates(res.Image.History)
-	if u.adds {
-		u.addHistory(res.Image.History)
-	}
+	res.Image.History = u.ownHistory(res.Image.History)
 	b.showTriggers(u, res.Image.Config.OnBuild)
 	res.Image.RootFS.DiffIDs = withoutStandIn(res.Image.RootFS.DiffIDs)
 	return &converted{def, res}, nil

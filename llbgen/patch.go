@@ -34,8 +34,12 @@ func (u *unit) patch(def *llb.Definition) (*llb.Definition, error) {
 		}
 		meta := def.Metadata[before]
 		meta.IgnoreCache = meta.IgnoreCache || u.runsAlways(def.Source, before)
-		if g, ok := u.gateOf(&op); ok && u.file.Gates.Stage == "" {
-			same := waitFor(g, &op, &meta)
+		gate, err := u.gateOf(def.Source, before, &op)
+		if err != nil {
+			return nil, err
+		}
+		if gate != nil && u.file.Gates.Stage == "" {
+			same := waitFor(gate, &op, &meta)
 			if same != nil { // it waits for what it is built FROM
 				moved[string(before)] = same
 				continue
@@ -122,17 +126,23 @@ func (u *unit) unpacks(source *pb.Source, vertex digest.Digest) (unpack, ok bool
 	return o.In.Unpacks(), true
 }
 
-// addHistory puts ADD where it stood into the history of the unit's image. Each
-// instruction has one entry, so the last entries are those of the stages that
-// the unit's root is built FROM.
-func (u *unit) addHistory(history []ocispecs.History) {
+// ownHistory puts ADD where it stood into the history of the unit's image, and takes
+// out what stands for gates. Each instruction has one entry, so the last entries are
+// those of the stages that the unit's root is built FROM.
+func (u *unit) ownHistory(history []ocispecs.History) []ocispecs.History {
+	if !u.adds && !u.file.Gates.Any() {
+		return history
+	}
 	at := len(history)
-	for inst := u.Root; inst != nil && !inst.Replaced; inst = inst.Base.To {
+	for inst := u.Root; inst != nil && !inst.Replaced && at >= 0; inst = inst.Base.To {
+		gates := min(u.file.Gates.Steps(inst), at)
+		history = slices.Delete(history, at-gates, at)
+		at -= gates
 		for n, in := range slices.Backward(inst.Instructions) {
 			if !in.OnBuild {
 				for range inst.Variants(in) {
 					if at--; at < 0 {
-						return
+						return history
 					}
 					if in.AddsFrom() {
 						history[at].CreatedBy = "ADD" + strings.TrimPrefix(history[at].CreatedBy, "COPY")
@@ -144,7 +154,7 @@ func (u *unit) addHistory(history []ocispecs.History) {
 			}
 		}
 		if inst.Base.To == nil || u.Sealed(inst.Base) {
-			return
+			return history
 		}
 		for _, in := range inst.Base.To.Instructions {
 			if in.OnBuild {
@@ -152,4 +162,5 @@ func (u *unit) addHistory(history []ocispecs.History) {
 			}
 		}
 	}
+	return history
 }

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/containerd/platforms"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -32,14 +31,10 @@ func (c *call) clone() *call {
 	return &call{c.env, maps.Clone(c.values), slices.Clip(c.order), c.platform}
 }
 
-// needsOwnBuild reports whether a binding acts on more than the ARGs of stages,
-// or cannot be written into a line of text.
+// needsOwnBuild reports whether a binding acts on more than the ARGs of stages.
 func (c *call) needsOwnBuild() bool {
-	for name, v := range c.values {
+	for name := range c.values {
 		if BuildWide(name) {
-			return true
-		}
-		if strings.ContainsAny(v, "\r\n\x00") || !utf8.ValidString(v) {
 			return true
 		}
 	}
@@ -66,7 +61,7 @@ func refuseSets(at place) error {
 // checkBinding refuses a binding of a name that no call binds, whatever the values are.
 func (p *planner) checkBinding(at place, m *meaning, b syntax.Binding) error {
 	file := fileOf(m.env)
-	if err := refusePlatformPart(at, b); err != nil {
+	if err := refusePlatformPart(at, file, b); err != nil {
 		return err
 	}
 	if err := refuseComputed(at, file.computed(b.Name), b); err != nil {
@@ -116,9 +111,13 @@ func tooManyCalls(at place, span syntax.Span, n int) error {
 }
 
 // refusePlatformPart refuses to bind what follows from the platform: the image that
-// the stage is built FROM would stay another platform's.
-func refusePlatformPart(at place, b syntax.Binding) error {
-	if b.Name == targetPlatform || !slices.Contains([]string{"TARGETOS", "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT"}, b.Name) {
+// the stage is built FROM would stay another platform's. A file may have an ARG of its
+// own of a name that upstream does not know.
+func refusePlatformPart(at place, file *dockerfile, b syntax.Binding) error {
+	if b.Name == targetPlatform || !slices.Contains(platformNames[:], b.Name) {
+		return nil
+	}
+	if _, own := file.declared[b.Name]; own && (b.Name == "TARGETMACHINE" || b.Name == "TARGETTRIPLE") && !file.TakesMachineArg(b.Name) {
 		return nil
 	}
 	example := "linux/arm64"
@@ -179,6 +178,9 @@ func (p *planner) values(at place, b syntax.Binding, names *scope) ([]boundValue
 			continue
 		}
 		text, err := p.expand(at, names, v.Span, v.Raw)
+		if err == nil && !isText(text) {
+			err = at.error(v.Span, notText(text))
+		}
 		if err != nil {
 			return nil, err
 		}

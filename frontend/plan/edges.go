@@ -171,11 +171,11 @@ func (p *planner) callEdges(at place, m *meaning) ([]Edge, error) {
 				return nil, err
 			}
 		}
-		to, call, err := p.call(at, m, c, sealed)
+		to, call, shown, err := p.call(at, m, c, sealed)
 		if err != nil {
 			return nil, err
 		}
-		edge := Edge{Kind: at.kind, To: to, Call: call, Sealed: sealed && (at.kind == KindBase || !to.Replaced)}
+		edge := Edge{Kind: at.kind, To: to, Call: call, Shown: shown, Sealed: sealed && (at.kind == KindBase || !to.Replaced)}
 		if at.kind == KindBase {
 			edge.Platform = p.basePlatform(at.inst.Env, c, to)
 		}

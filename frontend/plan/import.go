@@ -43,7 +43,7 @@ func flowsToLibrary(name string) bool {
 
 // importOf returns the import of stages of an alias, of several the one that is on; nil for
 // none.
-func (p *planner) importOf(env *Environment, alias string) (*syntax.Import, error) {
+func (p *planner) importOf(at place, env *Environment, alias string) (*syntax.Import, error) {
 	var found, off *syntax.Import
 	for _, im := range fileOf(env).Imports {
 		if im.Alias != strings.ToLower(alias) {
@@ -65,7 +65,8 @@ func (p *planner) importOf(env *Environment, alias string) (*syntax.Import, erro
 		}
 	}
 	if found == nil && off != nil {
-		return nil, off.In.Errorf(off.AliasSpan, "the import %s is used and off: %s", alias, describe(off.In, env))
+		err := at.errorf(at.reference.TargetSpan, "the import %s is used and off: %s", alias, describe(off.In, env))
+		return nil, diagnostic.Relate(err, off.In.Place(off.AliasSpan), "imported on line %d", off.In.StartLine)
 	}
 	return found, nil
 }
@@ -237,6 +238,8 @@ func (p *planner) passed(env *Environment, im *syntax.Import, arg syntax.ImportA
 		switch {
 		case v.unknown != nil:
 			return v, unknownAt(im.In, arg.Span, arg.Name, v.unknown)
+		case !isText(v.text):
+			return v, im.In.Error(arg.Span, notText(v.text))
 		case v.declared:
 			return v, nil
 		}
@@ -252,8 +255,11 @@ func (p *planner) passed(env *Environment, im *syntax.Import, arg syntax.ImportA
 	if err != nil {
 		return value{}, im.In.Error(arg.Span, unwrapped(err))
 	}
-	if seen.unknown != nil {
+	switch {
+	case seen.unknown != nil:
 		return value{}, unknownAt(im.In, arg.Span, seen.blamed, seen.unknown)
+	case !isText(text):
+		return value{}, im.In.Error(arg.Span, notText(text))
 	}
 	return value{text: text, set: true}, nil
 }

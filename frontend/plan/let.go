@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
@@ -30,7 +29,9 @@ func letValue(in *syntax.Instruction, lookup func(string) value, part []*syntax.
 	case err != nil:
 	case len(v.text) > maxLet:
 		err = in.Errorf(in.Let.NameSpan, "the value of %s is %d bytes long, the limit is %d", in.Let.Name, len(v.text), maxLet)
-	case strings.ContainsAny(v.text, "\r\n\x00") || !utf8.ValidString(v.text):
+	case !isText(v.text):
+		err = in.Error(in.Let.NameSpan, notText(v.text))
+	case strings.ContainsAny(v.text, "\r\n\x00"):
 		err = in.Errorf(in.Let.NameSpan, "the value of %s is %s, which is not one line of text", in.Let.Name, shortened(v.text))
 	}
 	return v, err

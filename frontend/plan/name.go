@@ -7,25 +7,27 @@ import (
 	"strings"
 )
 
-// nameOf returns how a user would write the instance: the bindings as the call
-// gives them, then those of outer calls that it depends on.
-func (i *Instance) nameOf(written []string) string {
+// nameOf returns how a user would write the instance.
+func (i *Instance) nameOf(written []string) string { return i.nameIn(i.Env, written) }
+
+// nameIn returns how a user would write the instance as a stage of env, where it may not
+// have been met first: the bindings as the call gives them, then those of outer calls
+// that it depends on.
+func (i *Instance) nameIn(env *Environment, written []string) string {
 	names := slices.Clip(written)
-	if len(i.Env.Bound) > len(written) {
-		for _, name := range slices.Sorted(maps.Keys(i.Env.Bound)) {
+	if len(env.Bound) > len(written) {
+		for _, name := range slices.Sorted(maps.Keys(env.Bound)) {
 			if !slices.Contains(names, name) && i.DependsOn(name) {
 				names = append(names, name)
 			}
 		}
 	}
+	stage := env.prefix + i.Stage.String()
 	if len(names) == 0 {
-		return i.stageName()
+		return stage
 	}
-	return reference(i.stageName(), names, i.Env.Bound)
+	return reference(stage, names, env.Bound)
 }
-
-// stageName is the name of the stage as the main file knows it.
-func (i *Instance) stageName() string { return i.Env.prefix + i.Stage.String() }
 
 // DependsOn reports whether the instance is another one under another value of a
 // binding.

@@ -123,8 +123,9 @@ type Edge struct {
 	// Sealed says that To is a build of its own: only its filesystem and
 	// config come out.
 	Sealed bool
-	// Call is the reference with its values filled in.
-	Call string
+	// Call is the reference with its values filled in, Shown what users see of it: the
+	// instance may have the name of another call that is equal.
+	Call, Shown string
 	// Copy is what a COPY from a call copies: there, names that the call
 	// binds stand for its values. Nil when the text needs no change.
 	Copy *Copy

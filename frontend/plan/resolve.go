@@ -233,7 +233,7 @@ func (p *planner) ofImport(at place, env *Environment, name string) (*meaning, e
 	if at.static {
 		return p.ofAnyImport(at, env, alias, name, inner)
 	}
-	im, err := p.importOf(env, alias)
+	im, err := p.importOf(at, env, alias)
 	if err != nil || im == nil || strings.ContainsAny(inner, "/:@") {
 		return nil, err // an image, maybe
 	}

@@ -13,37 +13,38 @@ import (
 )
 
 // call plans what a call calls.
-func (p *planner) call(at place, m *meaning, c *call, sealed bool) (*Instance, string, error) {
+func (p *planner) call(at place, m *meaning, c *call, sealed bool) (inst *Instance, call, shown string, err error) {
 	written := m.name
 	if at.reference.Call {
 		written = reference(m.name, c.order, c.values)
 	}
 	if p.depth == MaxDepth {
-		return nil, "", at.errorf(at.reference.Span, "calls nest more than %d deep", MaxDepth)
+		return nil, "", "", at.errorf(at.reference.Span, "calls nest more than %d deep", MaxDepth)
 	}
 	p.called++
 	before := len(p.out.Instances)
-	inst, err := p.callee(at, m, c, written, sealed)
+	inst, env, err := p.callee(at, m, c, written, sealed)
 	if err != nil {
-		return nil, "", err
-	}
-	if len(p.out.Instances) > before && !inst.Replaced {
-		inst.Name = inst.nameOf(c.order)
+		return nil, "", "", err
 	}
 	if inst.Replaced {
 		p.warnReplaced(at, inst.Stage)
-		return inst, written, nil
+		return inst, written, inst.Name, nil
 	}
-	return inst, written, p.requireDeclared(at, inst)
+	shown = inst.nameIn(env, c.order)
+	if len(p.out.Instances) > before {
+		inst.Name = shown
+	}
+	return inst, written, shown, p.requireDeclared(at, inst)
 }
 
 // callee plans the stage of a call in its environment. Of what it reads, the
 // caller depends on what the call does not decide.
-func (p *planner) callee(at place, m *meaning, c *call, written string, sealed bool) (inst *Instance, err error) {
+func (p *planner) callee(at place, m *meaning, c *call, written string, sealed bool) (inst *Instance, env *Environment, err error) {
 	p.depth++
-	reads, err := p.record(nil, func() error {
-		stage, env, err := p.calledStage(at, m, c, written)
-		if err != nil {
+	reads, err := p.record(nil, func() (err error) {
+		var stage *syntax.Stage
+		if stage, env, err = p.calledStage(at, m, c, written); err != nil {
 			return err
 		}
 		if err := p.refuseRecursion(at, stage, written); err != nil {
@@ -64,7 +65,7 @@ func (p *planner) callee(at place, m *meaning, c *call, written string, sealed b
 			p.note(name)
 		}
 	}
-	return inst, err
+	return inst, env, err
 }
 
 // calledStage returns the stage that a call means and the environment of the call.

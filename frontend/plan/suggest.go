@@ -11,6 +11,7 @@ import (
 	"github.com/moby/buildkit/util/suggest"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
 // maxNames is how many names a message lists.
@@ -78,6 +79,13 @@ func (p *planner) refuseMisspelled(at place, env *Environment, name string) erro
 	if p.warned[at.reference] {
 		return nil
 	}
+	for _, im := range file.Imports {
+		if im.Alias == strings.ToLower(name) {
+			p.warned[at.reference] = true
+			p.warnAlias(at, file, im, name)
+			return nil
+		}
+	}
 	for _, stage := range file.near(name) {
 		if stage != at.inst.Stage.Name {
 			p.warned[at.reference] = true
@@ -86,6 +94,21 @@ func (p *planner) refuseMisspelled(at place, env *Environment, name string) erro
 		}
 	}
 	return nil
+}
+
+// warnAlias warns of an image that has the name of an import: an alias alone is no
+// stage.
+func (p *planner) warnAlias(at place, file *dockerfile, im *syntax.Import, name string) {
+	message := fmt.Sprintf("%s is an import, and alone an image: write %s.stage for a stage of it", name, name)
+	if im.IsData() {
+		message = name + " is data that is imported, which has no stages: here it is an image"
+	} else if f, ok := p.entered[im]; ok {
+		if names := stageNames(p.of(f)); len(names) > 0 {
+			list := strings.Join(names[:min(len(names), maxNames)], ", ")
+			message = fmt.Sprintf("%s is an import, and alone an image: write %s.%s (its stages are %s)", name, name, names[0], list)
+		}
+	}
+	p.warn(RuleMisspelledStage, at.in.Place(at.reference.TargetSpan), "%s", message)
 }
 
 // near returns the names of stages that a name is almost. Many stages may be built
@@ -117,7 +140,8 @@ func misspells(name, stage string) bool {
 	return false
 }
 
-// RuleMisspelledStage warns of an image whose name is almost that of a stage.
+// RuleMisspelledStage warns of an image whose name is almost that of a stage, or that
+// of an import.
 var RuleMisspelledStage = &diagnostic.Rule{
 	Name:        "MisspelledStage",
 	Description: "A name that is almost that of a stage, and no stage, is an image of a registry",

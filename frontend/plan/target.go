@@ -82,6 +82,6 @@ func (p *planner) callTarget(at place, m *meaning, env *Environment) (*Instance,
 	if err != nil {
 		return nil, err
 	}
-	inst, _, err := p.call(at, m, calls[0], false)
+	inst, _, _, err := p.call(at, m, calls[0], false)
 	return inst, err
 }

@@ -26,6 +26,17 @@ func isOneName(text string) bool {
 	}) < 0
 }
 
+// isText reports whether a value is UTF-8. What upstream reads of an ARG that is not has
+// the letter that stands for what cannot be read.
+func isText(value string) bool {
+	return utf8.ValidString(value) && !strings.ContainsRune(value, utf8.RuneError)
+}
+
+// notText is the mistake of a value that is not UTF-8.
+func notText(value string) error {
+	return fmt.Errorf("the value %s is not UTF-8, and BuildKit takes no other text", shortened(value))
+}
+
 // shortened quotes a value for a message.
 func shortened(text string) string {
 	const most = 80

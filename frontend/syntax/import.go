@@ -61,7 +61,7 @@ func (im *Import) refuseData() error {
 	alias := im.AliasSpan
 	switch {
 	case !isName(im.Written):
-		return errorAt(alias.Start, alias.End, "%q cannot be the name of data: expressions would read the - as minus, write %s", im.Written, strings.ReplaceAll(im.Written, "-", "_"))
+		return errorAt(alias.Start, alias.End, "%q cannot be the name of data: expressions would read the - as minus, write %s", im.Written, strings.Join(strings.FieldsFunc(im.Written, func(r rune) bool { return r == '-' }), "_"))
 	case condition.Reserved(im.Written):
 		return errorAt(alias.Start, alias.End, "%s has a meaning in expressions: data needs another name", im.Written)
 	case isPlatformArg(im.Written):

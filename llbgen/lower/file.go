@@ -64,7 +64,7 @@ func (u *Unit) Lower(opt Options) (*File, error) {
 			Target:   u.naming.name(u.Root),
 			Args:     u.values.args(u.Root),
 			StandIns: map[string]StandIn{},
-			Gates:    Gates{byPath: map[string]plan.Wait{}, steps: map[*plan.Instance]int{}},
+			Gates:    Gates{steps: map[*plan.Instance]int{}},
 			froms:    map[string]string{},
 			numbered: map[int]bool{},
 		},

@@ -11,19 +11,13 @@ import (
 type Gates struct {
 	// Stage is the stage at the end of the text that has the gates of all others,
 	// for an engine on which a stage cannot wait; empty for none.
-	Stage  string
-	byPath map[string]plan.Wait
-	steps  map[*plan.Instance]int
-}
-
-// Of returns the gate that a copy of a path stands for.
-func (g *Gates) Of(path string) (plan.Wait, bool) {
-	gate, ok := g.byPath[path]
-	return gate, ok
+	Stage string
+	any   bool
+	steps map[*plan.Instance]int
 }
 
 // Any reports whether the text has gates.
-func (g *Gates) Any() bool { return len(g.byPath) > 0 }
+func (g *Gates) Any() bool { return g.any }
 
 // Steps returns how many steps of an instance stand for gates.
 func (g *Gates) Steps(inst *plan.Instance) int { return g.steps[inst] }
@@ -53,9 +47,8 @@ func (l *lowerer) gate(inst *plan.Instance, gate plan.Wait) error {
 	if err != nil {
 		return in.Locate(err)
 	}
-	path := text.Path(name)
-	l.file.Gates.byPath[path.String()] = gate
-	l.note(in, l.out.Copy(in, from, path))
+	l.file.Gates.any = true
+	l.file.add(Origin{Span: l.out.Copy(in, from, text.Path(name)), In: in, Instance: l.current, Gate: &gate})
 	return nil
 }
 

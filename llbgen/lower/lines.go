@@ -23,6 +23,11 @@ type Origin struct {
 	Instance *plan.Instance
 	// Platform is set for a FROM to which lowering added a platform.
 	Platform bool
+	// Shown is the reference of a COPY as users see it, From what stands for it in the
+	// text; empty where that is the name of the instance.
+	From, Shown string
+	// Gate is the gate for which a COPY stands; nil for any other line.
+	Gate *plan.Wait
 }
 
 // add notes the origin of lines behind all others.

@@ -231,6 +231,7 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) er
 	var (
 		names     map[*syntax.Reference]text.Word
 		arguments *text.Arguments
+		origin    = Origin{In: in, Instance: inst}
 	)
 	for _, ref := range in.References {
 		e := inst.Edges[ref][min(n, len(inst.Edges[ref])-1)]
@@ -243,6 +244,9 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) er
 				names = map[*syntax.Reference]text.Word{}
 			}
 			names[ref] = word
+			if e.Shown != "" && e.Shown != e.To.Name && !ref.Mount {
+				origin.From, origin.Shown = name, e.Shown
+			}
 		}
 		if e.Copy == nil {
 			continue
@@ -252,7 +256,8 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) er
 			return in.Errorf(ref.Span, "%w", err)
 		}
 	}
-	l.note(in, l.out.Edit(in, names, arguments))
+	origin.Span = l.out.Edit(in, names, arguments)
+	l.file.add(origin)
 	return nil
 }
 
