@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/containerd/platforms"
 )
 
 // nameOf returns how a user would write the instance.
@@ -49,12 +51,29 @@ func reference(name string, order []string, values map[string]string) string {
 		if i > 0 {
 			out.WriteByte(',')
 		}
-		v := values[key]
-		if v == "" || strings.ContainsAny(v, " \t\r\n,()[]\"'$\\") {
-			v = strconv.Quote(v)
-		}
-		out.WriteString(key + "=" + v)
+		out.WriteString(key + "=" + spelled(values[key]))
 	}
 	out.WriteByte(')')
 	return out.String()
+}
+
+// spelled quotes a value where a call has to.
+func spelled(v string) string {
+	if v == "" || strings.ContainsAny(v, " \t\r\n,()[]\"'$\\") {
+		return strconv.Quote(v)
+	}
+	return v
+}
+
+// Spelled returns the value of a binding as a call of the instance spells it, also where
+// none binds the name; false when only the stage has it.
+func (i *Instance) Spelled(binding string) (string, bool) {
+	if binding == targetPlatform {
+		return platforms.FormatAll(i.Env.Platform), true
+	}
+	v, ok := i.Env.Args[binding]
+	if !ok {
+		v, ok = i.Env.Global(binding)
+	}
+	return spelled(v), ok
 }

@@ -10,6 +10,7 @@ import (
 // the images. What a node needs is drawn where it comes up first; ↑ says that it
 // is further up.
 func (g *Graph) Text() string {
+	g = g.folded()
 	t := &tree{graph: g, drawn: map[int]bool{}}
 	for i, build := range g.Builds {
 		if i > 0 {
@@ -68,6 +69,7 @@ func label(node Node, platform string) string {
 
 // Mermaid draws the graph as a Mermaid flowchart, in the order of the build.
 func (g *Graph) Mermaid() string {
+	g = g.folded()
 	var out strings.Builder
 	out.WriteString("flowchart LR\n")
 	quote := strings.NewReplacer("#", "#35;", `"`, "#quot;", "<", "#lt;", ">", "#gt;")
@@ -101,6 +103,7 @@ func (g *Graph) Mermaid() string {
 
 // DOT draws the graph in the language of Graphviz, in the order of the build.
 func (g *Graph) DOT() string {
+	g = g.folded()
 	var out strings.Builder
 	out.WriteString("digraph stages {\n  rankdir=LR;\n  node [shape=box];\n")
 	for _, node := range g.Nodes {

@@ -57,6 +57,9 @@ type Node struct {
 	File        string            `json:"file,omitempty"`
 	Line        int               `json:"line,omitempty"`
 	Needs       []Need            `json:"needs,omitempty"`
+
+	// inst is what a stage was drawn from.
+	inst *plan.Instance
 }
 
 // Relation is how a stage uses a node.
@@ -124,6 +127,7 @@ func (b *builder) instance(inst *plan.Instance) int {
 		Description: from.Stage().DocComment,
 		File:        b.fileOf(inst),
 		Line:        from.StartLine,
+		inst:        inst,
 	}
 	if inst.Replaced {
 		node.Kind = Context
