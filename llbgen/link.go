@@ -42,7 +42,7 @@ func (b *build) link(ctx context.Context, def *llb.Definition) (*llb.Definition,
 	if err := l.collect(ctx, def, map[part]bool{}); err != nil {
 		return nil, err
 	}
-	head, err := l.add(def)
+	head, err := l.add(ctx, def)
 	if err != nil || head == nil {
 		return &l.out, err
 	}
@@ -125,7 +125,7 @@ func localKey(op *pb.Op) (string, []string, error) {
 
 // add appends def and the units that it needs, and returns where its result is;
 // nil for an empty one.
-func (l *linker) add(def *llb.Definition) (*pb.Input, error) {
+func (l *linker) add(ctx context.Context, def *llb.Definition) (*pb.Input, error) {
 	if len(def.Def) == 0 {
 		return nil, nil
 	}
@@ -138,7 +138,7 @@ func (l *linker) add(def *llb.Definition) (*pb.Input, error) {
 		}
 		before := digest.FromBytes(dt)
 		if u := l.linked(&op); u != nil {
-			to, err := l.addUnit(u)
+			to, err := l.addUnit(ctx, u)
 			if err != nil {
 				return nil, err
 			}
@@ -166,16 +166,23 @@ func (l *linker) add(def *llb.Definition) (*pb.Input, error) {
 }
 
 // addUnit appends a unit once.
-func (l *linker) addUnit(u part) (*pb.Input, error) {
+func (l *linker) addUnit(ctx context.Context, u part) (*pb.Input, error) {
 	if head, ok := l.heads[u]; ok {
 		return head, nil
 	}
-	head, err := l.add(u.known().out.def)
+	head, err := l.add(ctx, u.known().out.def)
 	if err != nil {
 		return nil, err
 	}
-	if head == nil {
-		return nil, fmt.Errorf("%s is empty: there is nothing to copy from it", u.title())
+	if head == nil { // a copy of nothing needs an op: the solver has no name for a unit without one
+		empty := llb.Scratch().File(llb.Mkdir("/", 0o755), llb.WithCustomNamef("[%s] empty", u.title()))
+		def, err := empty.Marshal(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("failed to make an empty stage: %w", err)
+		}
+		if head, err = l.add(ctx, def); err != nil {
+			return nil, err
+		}
 	}
 	l.heads[u] = head
 	return head, nil

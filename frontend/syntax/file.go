@@ -306,6 +306,16 @@ func (in *Instruction) patch() bool {
 	return true
 }
 
+// refuseSpaces refuses a name that the plain form of the line cannot hold as one word.
+func (in *Instruction) refuseSpaces() error {
+	for _, ref := range in.References {
+		if !ref.Base && strings.ContainsFunc(ref.plain(), unicode.IsSpace) {
+			return errorAt(ref.Span.Start, ref.Span.End, "%q has a space: no stage, image or context has such a name", ref.Target)
+		}
+	}
+	return nil
+}
+
 // reparse makes the nodes of changed instructions from their plain form, all in
 // one text: a parse of its own for each would cost many times as much.
 func (f *File) reparse(changed []*Instruction) error {
@@ -319,6 +329,9 @@ func (f *File) reparse(changed []*Instruction) error {
 	fmt.Fprintf(&text, "# escape=%c\n", f.Escape)
 	line := 2
 	for _, in := range changed {
+		if err := in.refuseSpaces(); err != nil {
+			return in.Locate(err)
+		}
 		lines = append(lines, line)
 		plain := Wrap(in.plain(), f.Escape) + "\n" + in.Heredocs()
 		if !strings.HasSuffix(plain, "\n") {
