@@ -66,10 +66,16 @@ func (p *planner) outside(kind Kind, name string, env *Environment, platform *oc
 	return e
 }
 
-// scopeAt returns the static names at a place: those of the global part in a FROM.
+// scopeAt returns the static names at a place: those of the global part in a FROM, and
+// for a trigger those of the line where it runs.
 func (p *planner) scopeAt(at place) (*scope, error) {
-	if at.kind == KindBase || at.kind == KindGate {
+	switch {
+	case at.kind == KindBase || at.kind == KindGate:
 		return p.global(at.inst.Env), nil
+	case at.in.OnBuild:
+		recorded := *at.inst
+		recorded.scope = nil // that of at.inst has not come to its end
+		return p.triggerScope(at.inst.Env, Edge{To: &recorded}, at.in)
 	}
 	return at.inst.scopeBefore(p, at.n)
 }

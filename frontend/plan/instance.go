@@ -43,7 +43,7 @@ func (p *planner) resolve(inst *Instance) error {
 			continue
 		}
 		inst.Base = edges[0]
-		if err := p.noteTriggers(inst); err != nil {
+		if err := p.noteTriggers(inst, at); err != nil {
 			return err
 		}
 	}
@@ -105,16 +105,38 @@ func (p *planner) noteArg(env *Environment, in *syntax.Instruction) error {
 	return nil
 }
 
-// noteTriggers looks the ARGs up that the base of inst, a build of its own, leaves
-// for the stage to run.
-func (p *planner) noteTriggers(inst *Instance) error {
-	if !inst.Base.Sealed {
+// noteTriggers looks up what the base of inst, a build of its own, leaves for the
+// stage to run: ARGs, and the names in references, which have to mean here what the
+// base made of them.
+func (p *planner) noteTriggers(inst *Instance, from place) error {
+	base := inst.Base
+	if !base.Sealed {
 		return nil
 	}
-	for _, in := range inst.Base.To.Instructions {
-		if in.OnBuild && in.Keyword == command.Arg {
+	for _, in := range base.To.Instructions {
+		if !in.OnBuild {
+			continue
+		}
+		if in.Keyword == command.Arg {
 			if err := p.noteArg(inst.Env, in); err != nil {
 				return err
+			}
+		}
+		for _, ref := range in.References {
+			if !strings.Contains(ref.Target, "$") {
+				continue
+			}
+			names, err := p.triggerScope(inst.Env, base, in)
+			if err != nil {
+				return err
+			}
+			name, err := p.expand(place{in: in}, names, ref.TargetSpan, ref.Target)
+			if err != nil {
+				return diagnostic.Relate(err, inst.From.Place(from.reference.Span), "run by %s on line %d", from.reference.Text, inst.From.StartLine)
+			}
+			if there := base.To.Edges[ref][0].Name; there != name {
+				return from.errorf(from.reference.Span, "%s has a trigger that names %s (line %d), which is %s there and %s here: it cannot run here",
+					from.reference.Text, ref.Text, in.StartLine, shortened(there), shortened(name))
 			}
 		}
 	}

@@ -73,7 +73,7 @@ func (p *planner) lintConditions(f *module.File) {
 					continue
 				}
 				if known == nil {
-					known = staticNames(f.File)
+					known = p.staticNames(f)
 				}
 				if slices.Contains(known, name.Name) {
 					continue
@@ -129,9 +129,18 @@ func instructionsWithImports(f *syntax.File) []*syntax.Instruction {
 	return out
 }
 
-// staticNames returns the names that the file or every build declares.
-func staticNames(f *syntax.File) []string {
-	out := append(predefinedNames(), namesOf(instructionsWithImports(f))...)
+// staticNames returns the names that a file or every build declares, and those that
+// a base of another file may.
+func (p *planner) staticNames(f *module.File) []string {
+	out := append(predefinedNames(), namesOf(instructionsWithImports(f.File))...)
+	for _, other := range p.out.files {
+		if other == f || len(f.Imports) == 0 && !p.of(f).namesFiles {
+			continue
+		}
+		for _, in := range instructionsWithImports(other.File) {
+			out = append(out, inheritedNames(in)...)
+		}
+	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
@@ -149,11 +158,7 @@ func predefinedNames() []string {
 func namesOf(list []*syntax.Instruction) (out []string) {
 	for _, in := range list {
 		eachName(in, func(name string) { out = append(out, name) })
-		if env, ok := in.Command.(*instructions.EnvCommand); ok {
-			for _, kv := range env.Env {
-				out = append(out, kv.Key)
-			}
-		}
+		out = append(out, inheritedNames(in)...)
 	}
 	return out
 }
@@ -165,6 +170,25 @@ func expressions(in *syntax.Instruction) (out []*syntax.Condition) {
 	}
 	if in.Let != nil {
 		out = append(out, in.Let.Condition)
+	}
+	return out
+}
+
+// inheritedNames returns the names that an instruction declares for stages built FROM
+// its own too: those of an ENV, or of a trigger.
+func inheritedNames(in *syntax.Instruction) []string {
+	cmd := trigger(in)
+	if cmd == nil {
+		cmd = in.Command
+	}
+	out := declaredArgs([]*syntax.Instruction{in})
+	if !in.OnBuild {
+		out = nil
+	}
+	if env, ok := cmd.(*instructions.EnvCommand); ok {
+		for _, kv := range env.Env {
+			out = append(out, kv.Key)
+		}
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"slices"
 
+	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
@@ -71,7 +72,7 @@ func (s *scope) visible(name string) value {
 func (i *Instance) scopeBefore(p *planner, n int) (*scope, error) {
 	if i.scope == nil {
 		s := &scope{p: p, env: i.Env, local: map[string]value{}}
-		if err := i.inherit(s); err != nil {
+		if err := s.inherit(i.Base, nil); err != nil {
 			return nil, err
 		}
 		i.scope = s
@@ -105,9 +106,16 @@ func (i *Instance) Sees(in *syntax.Instruction, name string) bool {
 	return names.local[name].declared
 }
 
-// inherit takes the names over that the base sets.
-func (i *Instance) inherit(s *scope) error {
-	base := i.Base
+// triggerScope returns the static names at a trigger of base where that runs: in a
+// stage of env that is built FROM base.
+func (p *planner) triggerScope(env *Environment, base Edge, trigger *syntax.Instruction) (*scope, error) {
+	s := &scope{p: p, env: env, local: map[string]value{}}
+	return s, s.inherit(base, trigger)
+}
+
+// inherit takes the names over that a base sets, its triggers included, up to one of
+// them; nil for all.
+func (s *scope) inherit(base Edge, until *syntax.Instruction) error {
 	switch {
 	case base.To == nil && base.Context:
 		s.base = "the named context " + base.Name
@@ -137,8 +145,8 @@ func (i *Instance) inherit(s *scope) error {
 		}
 	}
 	for _, in := range base.To.Instructions {
-		if !in.OnBuild {
-			continue
+		if in == until {
+			break
 		}
 		if cmd := trigger(in); cmd != nil {
 			if err := s.declare(in, cmd); err != nil {
@@ -149,8 +157,11 @@ func (i *Instance) inherit(s *scope) error {
 	return nil
 }
 
-// trigger returns the ARG or ENV that an ONBUILD holds; nil for another one.
+// trigger returns the ARG or ENV that an ONBUILD holds; nil for anything else.
 func trigger(in *syntax.Instruction) any {
+	if !in.OnBuild || in.Keyword != command.Arg && in.Keyword != command.Env {
+		return nil
+	}
 	node := in.Node
 	for node.Next != nil && len(node.Next.Children) > 0 {
 		node = node.Next.Children[0]

@@ -226,10 +226,17 @@ func (i *Instance) declared(seen map[*Instance]bool) []string {
 	return names
 }
 
+// declaredArgs returns the names of the ARGs among instructions, those of triggers
+// included: a binding reaches them where they run.
 func declaredArgs(list []*syntax.Instruction) []string {
 	var names []string
 	for _, in := range list {
 		eachArg(in, func(arg instructions.KeyValuePairOptional) { names = append(names, arg.Key) })
+		if cmd, ok := trigger(in).(*instructions.ArgCommand); ok {
+			for _, arg := range cmd.Args {
+				names = append(names, arg.Key)
+			}
+		}
 	}
 	return names
 }

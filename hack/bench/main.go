@@ -36,6 +36,7 @@ func bench() error {
 		{"conversions", conversions},
 		{"planned-calls", plannedCalls},
 		{"imports", imports},
+		{"variants", variants},
 		{"image-sizes", imageSizes},
 		{"process-start", processStart},
 		{"cached-builds", cachedBuilds},

@@ -73,9 +73,10 @@ func (u *Unit) findUnwritable(fixed map[string]bool, unfit map[*plan.Instance]bo
 	changed := false
 	var refused error
 	for _, inst := range u.Instances {
-		for name, in := range declarations(inst) {
+		for d := range u.declarations(inst) {
+			name, in := d.name, d.in
 			v, ok := u.values.arg(inst, name, hasDefault(in, name))
-			if !ok || text.Writable(v) {
+			if !ok || text.Writable(v) && !d.ofImage {
 				continue
 			}
 			names := append([]string{name}, inst.Env.MadeOf(name)...)
@@ -89,6 +90,9 @@ func (u *Unit) findUnwritable(fixed map[string]bool, unfit map[*plan.Instance]bo
 			}
 			changed = changed || len(fixed) > before
 			refused = in.Locate(fmt.Errorf("the value of %s holds a line end, or more than a line has room for, and depends on the stage that is built", name))
+			if d.ofImage {
+				refused = inst.From.Locate(fmt.Errorf("a trigger of %s declares %s (line %d), and its value here cannot reach the trigger: declare the ARG in the stage", inst.Base.Call, name, in.StartLine))
+			}
 		}
 	}
 	if changed {
@@ -223,27 +227,49 @@ func (u *Unit) offSomewhere(fixed map[string]bool) map[*syntax.Instruction]bool 
 	return out
 }
 
-// declarations yields the ARGs that an instance declares, each with the instruction
-// that does.
-func declarations(inst *plan.Instance) iter.Seq2[string, *syntax.Instruction] {
-	return func(yield func(string, *syntax.Instruction) bool) {
+// declaration is an ARG that an instance declares, and the instruction that does.
+type declaration struct {
+	name string
+	in   *syntax.Instruction
+	// ofImage is set for a trigger of a base that is an image in the text, which has
+	// no line for it.
+	ofImage bool
+}
+
+// declarations yields those of an instance.
+func (u *Unit) declarations(inst *plan.Instance) iter.Seq[declaration] {
+	return func(yield func(declaration) bool) {
 		if inst.Replaced {
 			return
 		}
 		for _, g := range inst.Globals {
-			if !yield(g.Name, inst.Instructions[g.Before]) {
+			if !yield(declaration{name: g.Name, in: inst.Instructions[g.Before]}) {
 				return
 			}
 		}
-		for _, in := range inst.Instructions {
+		each := func(in *syntax.Instruction, ofImage bool) bool {
 			if in.Keyword != command.Arg {
-				continue
+				return true
 			}
 			for _, word := range in.Words() {
 				name, _, _ := strings.Cut(word, "=")
-				if !yield(name, in) {
-					return
+				if !yield(declaration{name, in, ofImage}) {
+					return false
 				}
+			}
+			return true
+		}
+		for _, in := range inst.Instructions {
+			if !each(in, false) {
+				return
+			}
+		}
+		if !u.Sealed(inst.Base) {
+			return
+		}
+		for _, in := range inst.Base.To.Instructions {
+			if in.OnBuild && !each(in, true) {
+				return
 			}
 		}
 	}

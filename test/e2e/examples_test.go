@@ -86,6 +86,45 @@ func TestExamples(t *testing.T) {
 			buildx(t, dir, "--build-arg=DISTRO=gentoo").fails(t, "it has to be one of alpine, debian, none")
 			buildx(t, dir, "--call=outline").ok(t).prints(t, "adds what helps to look into a running container")
 		},
+		"interpreter/Dockerfile": func(t *testing.T, dir, _ string) {
+			for args, want := range map[string]string{
+				"VERSION=3.14 VARIANT=slim THREADS=locked": "tiny 3.14.2+jit\n",
+				"VERSION=3.12 VARIANT=alpine THREADS=free": "tiny 3.12.11+experimental+free\n",
+				"VERSION=3.15 VARIANT=full THREADS=free":   "tiny 3.15.0+jit+free\n",
+			} {
+				var flags []string
+				for arg := range strings.FieldsSeq(args) {
+					flags = append(flags, "--build-arg="+arg)
+				}
+				img := buildImage(t, dir, flags...)
+				if got := img.run(t).ok(t).stdout; got != want {
+					t.Errorf("%s prints %q", args, got)
+				}
+				full, coming := strings.Contains(args, "full"), img.Config.Config.Labels["com.example.status"]
+				if img.has(t, "/usr/local/share/tiny/manual") != full || (coming == "prerelease") != full {
+					t.Errorf("%s: the manual is there or not, and the status is %q", args, coming)
+				}
+			}
+			run(t, dir, "buildx", "bake", "--progress=plain", "--call=check").ok(t)
+			buildx(t, dir, "--build-arg=VERSION=2.7").fails(t, "it has to be one of 3.10, 3.11")
+		},
+		"fleet/Dockerfile": func(t *testing.T, dir, _ string) {
+			mail := buildImage(t, dir, "--target=service", "--build-arg=SERVICE=mail")
+			if got := mail.run(t).ok(t).stdout; got != "mail is ready\n" || len(mail.tree(t)) != 1 {
+				t.Errorf("it prints %q and holds %v", got, mail.tree(t))
+			}
+			if _, ok := mail.Config.Config.ExposedPorts["9000/tcp"]; !ok {
+				t.Errorf("its ports are %v", mail.Config.Config.ExposedPorts)
+			}
+			if web := buildImage(t, dir, "--target=web"); !web.has(t, "/api") || !web.has(t, "/shop") || web.has(t, "/mail") {
+				t.Errorf("the services of the web are %v", web.tree(t))
+			}
+			if fleet := buildImage(t, dir); len(fleet.tree(t)) != 3 {
+				t.Errorf("the fleet is %v", fleet.tree(t))
+			}
+			run(t, dir, "buildx", "bake", "--progress=plain", "--set=*.output=type=cacheonly").ok(t)
+			buildx(t, dir, "--target=service", "--build-arg=SERVICE=mial").fails(t, `there is no key "mial" (did you mean mail?)`)
+		},
 		"matrix/Dockerfile": func(t *testing.T, dir, _ string) {
 			img := buildImage(t, dir)
 			for _, name := range []string{"go1.25-default", "go1.25-small", "go1.26-default", "go1.26-small"} {
