@@ -134,8 +134,8 @@ func instructionsWithImports(f *syntax.File) []*syntax.Instruction {
 func (p *planner) staticNames(f *module.File) []string {
 	out := append(predefinedNames(), namesOf(instructionsWithImports(f.File))...)
 	for _, other := range p.out.files {
-		if len(f.Imports) == 0 && !p.of(f).namesFiles {
-			break
+		if other == f || len(f.Imports) == 0 && !p.of(f).namesFiles {
+			continue
 		}
 		for _, in := range instructionsWithImports(other.File) {
 			out = append(out, inheritedNames(in)...)
