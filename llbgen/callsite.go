@@ -109,7 +109,7 @@ func (b *build) explainPlatform(u *unit, err error) error {
 	}
 	for _, ranges := range located.Locations {
 		for _, r := range ranges {
-			o, ok := u.file.Lines.Of(r.Start.Line)
+			o, ok := u.file.Of(r.Start.Line)
 			if !ok || o.Instance == nil || o.In != o.Instance.From || o.Instance.Base.Platform == nil {
 				continue
 			}

@@ -122,7 +122,7 @@ func (u *unit) originOf(source *pb.Source, vertex digest.Digest) lower.Origin {
 	if len(locations) == 0 || len(locations[0].Ranges) == 0 {
 		return lower.Origin{}
 	}
-	o, _ := u.file.Lines.Of(int(locations[0].Ranges[0].Start.Line))
+	o, _ := u.file.Of(int(locations[0].Ranges[0].Start.Line))
 	return o
 }
 
@@ -136,7 +136,7 @@ func (u *unit) withoutGates(name string, source *pb.Source, vertex digest.Digest
 	words := strings.Fields(head)
 	for _, location := range source.GetLocations()[string(vertex)].GetLocations() {
 		for _, r := range location.Ranges {
-			o, ok := u.file.Lines.Of(int(r.Start.Line))
+			o, ok := u.file.Of(int(r.Start.Line))
 			if ok && o.Instance != nil && len(words) > 1 && strings.TrimPrefix(words[len(words)-2], "[") == u.StageName(o.Instance) {
 				return lessSteps(name, u.file.Gates.Steps(o.Instance))
 			}

@@ -61,7 +61,7 @@ func (u *unit) gateOf(source *pb.Source, vertex digest.Digest, op *pb.Op) (*plan
 	var other *syntax.Instruction
 	for _, location := range source.GetLocations()[string(vertex)].GetLocations() {
 		for _, r := range location.Ranges {
-			switch o, ok := u.file.Lines.Of(int(r.Start.Line)); {
+			switch o, ok := u.file.Of(int(r.Start.Line)); {
 			case ok && o.Gate != nil:
 				gate = o.Gate
 			case ok:

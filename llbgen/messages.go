@@ -40,7 +40,7 @@ func (u *unit) explainMount(ranges []parser.Range, err error) error {
 	if len(ranges) == 0 || !strings.Contains(err.Error(), "invalid mount target") {
 		return err
 	}
-	o, ok := u.file.Lines.Of(ranges[0].Start.Line)
+	o, ok := u.file.Of(ranges[0].Start.Line)
 	if !ok || o.Instance == nil {
 		return err
 	}
@@ -152,12 +152,12 @@ func (b *build) warnFor(u *unit) linter.LintWarnFunc {
 			return
 		}
 		if len(location) > 0 && (rule == linter.RuleFromPlatformFlagConstDisallowed.Name || rule == linter.RuleRedundantTargetPlatform.Name) {
-			if o, ok := u.file.Lines.Of(location[0].Start.Line); ok && o.Platform {
+			if o, ok := u.file.Of(location[0].Start.Line); ok && o.Platform {
 				return
 			}
 		}
 		if len(location) > 0 && rule == linter.RuleUndefinedVar.Name {
-			if o, ok := u.file.Lines.Of(location[0].Start.Line); ok {
+			if o, ok := u.file.Of(location[0].Start.Line); ok {
 				msg = reworded(o, msg)
 			}
 		}

@@ -99,7 +99,7 @@ func (u *unit) runsAlways(source *pb.Source, vertex digest.Digest) bool {
 	}
 	for _, location := range source.GetLocations()[string(vertex)].GetLocations() {
 		for _, r := range location.Ranges {
-			if o, ok := u.file.Lines.Of(int(r.Start.Line)); ok && o.In.NoCache {
+			if o, ok := u.file.Of(int(r.Start.Line)); ok && o.In.NoCache {
 				return true
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -124,7 +125,7 @@ func TestEveryFunctionIsCounted(t *testing.T) {
 	t.Parallel()
 	d := large()
 	for _, name := range builtin.Names {
-		if strings.Contains(condition.Growing+condition.Shallow, " "+name+" ") {
+		if slices.Contains(strings.Fields(condition.Growing+condition.Shallow), name) {
 			continue
 		}
 		for _, args := range []string{"d.text", "d.list", "d.table", "d.deep", "d.text, d.text", "d.text, \"\"", "d.list, \"x\"", "d.list, 1", "d.list, d.list", "d.list, true"} {
@@ -153,7 +154,7 @@ func TestFunctionsAreDocumented(t *testing.T) {
 	}
 	for _, name := range append([]string{"semver"}, builtin.Names...) {
 		section := functions
-		if strings.Contains(condition.Growing, " "+name+" ") {
+		if slices.Contains(strings.Fields(condition.Growing), name) {
 			section, _, _ = strings.Cut(out, "\n## ")
 		}
 		if !regexp.MustCompile("`" + name + "[`(]").MatchString(section) {

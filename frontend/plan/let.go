@@ -130,7 +130,7 @@ func (d *dockerfile) reads(in *syntax.Instruction) bool {
 	if in.Let != nil {
 		return true
 	}
-	for _, let := range d.File.Args {
+	for _, let := range d.Args {
 		if let.Let == nil {
 			continue
 		}
@@ -165,7 +165,7 @@ func computedError(let *syntax.Instruction, name string) error {
 }
 
 func inFile(in *syntax.Instruction) string {
-	if name := in.File().Text.Name; name != "" {
+	if name := in.File().Name; name != "" {
 		return " of " + name
 	}
 	return ""

@@ -82,7 +82,7 @@ func (p *planner) refuseMisspelled(at place, env *Environment, name string) erro
 	for _, im := range file.Imports {
 		if im.Alias == strings.ToLower(name) {
 			p.warned[at.reference] = true
-			p.warnAlias(at, file, im, name)
+			p.warnAlias(at, im, name)
 			return nil
 		}
 	}
@@ -98,7 +98,7 @@ func (p *planner) refuseMisspelled(at place, env *Environment, name string) erro
 
 // warnAlias warns of an image that has the name of an import: an alias alone is no
 // stage.
-func (p *planner) warnAlias(at place, file *dockerfile, im *syntax.Import, name string) {
+func (p *planner) warnAlias(at place, im *syntax.Import, name string) {
 	message := fmt.Sprintf("%s is an import, and alone an image: write %s.stage for a stage of it", name, name)
 	if im.IsData() {
 		message = name + " is data that is imported, which has no stages: here it is an image"

@@ -238,7 +238,7 @@ func (s *Sources) readFrom(ctx context.Context, ref client.Reference, t *tree, s
 	text, sm := &diagnostic.Text{Name: path, Data: data}, llb.NewSourceMap(&st, path, language, data)
 	sm.Definition = def
 	if t.secrets.hidden != nil { // they stand in the definition
-		sm.State, sm.Definition = s.Main.SourceMap.State, s.Main.SourceMap.Definition
+		sm.State, sm.Definition = s.Main.State, s.Main.Definition
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -76,7 +76,7 @@ func (in *Instruction) scanLet() error {
 // Value evaluates the expression of a LET. lookup gives the value of a name: a
 // string, or data. Errors are located.
 func (in *Instruction) Value(lookup func(name string) any) (string, error) {
-	text, err := in.Let.Condition.Value(lookup)
+	text, err := in.Let.Value(lookup)
 	if err != nil {
 		return "", in.Locate(in.Let.mistake(err))
 	}

@@ -352,7 +352,7 @@ func (m *mounts) expand(in *Instruction) error {
 		}
 		first, _, more := strings.Cut(f.Value, ",")
 		_, named := m.named(first)
-		if f.Value == "" || strings.Contains(f.Value, "=") && !(named && more) {
+		if f.Value == "" || strings.Contains(f.Value, "=") && (!named || !more) {
 			in.Mounts = append(in.Mounts, text[f.Span.Start:f.Span.End])
 			continue
 		}

@@ -155,6 +155,9 @@ func (w *Writer) Args(in *syntax.Instruction, declarations []Word) Span {
 			want.trigger = &shape{keyword: own.trigger.keyword}
 		}
 	}
+	if len(declarations) > 0 && strings.HasPrefix(declarations[0].text, "--") {
+		line += " --" // a name that the line has behind it, not a flag
+	}
 	inner := want.inner()
 	for _, word := range declarations {
 		line += " " + word.text
