@@ -121,7 +121,7 @@ func (c boundCall) unused(t *testing.T, err error) bool {
 	return true
 }
 
-// TestCallEqualsItsDefinition guards LANGUAGE.md, section 3: stage(A=x) is what
+// TestCallEqualsItsDefinition guards that stage(A=x) is what
 // upstream builds for the target stage under the build arg A=x. In COPY --from
 // it has the same ops, as a target the same config.
 func TestCallEqualsItsDefinition(t *testing.T) {

@@ -65,7 +65,7 @@ func conditional(seed uint64, text string) (ours, theirs string) {
 	return strings.Join(lines, ""), strings.Join(left, "")
 }
 
-// TestConditionsEqualFilesWithoutTheLines guards LANGUAGE.md, section 7: an
+// TestConditionsEqualFilesWithoutTheLines guards that an
 // instruction whose condition is false is as if it were not there, one whose
 // condition is true as if it had none.
 func TestConditionsEqualFilesWithoutTheLines(t *testing.T) {

@@ -51,7 +51,7 @@ COPY --from=b.x / /
 	}
 }
 
-// TestImportLimits guards the limits of LANGUAGE.md, section 13.
+// TestImportLimits guards the limits on imports.
 func TestImportLimits(t *testing.T) {
 	t.Parallel()
 	deep := gatewaytest.Dockerfile("FROM ./1#x\n")

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"sort"
 	"strings"
 	"unicode"
 
@@ -293,87 +292,6 @@ func (r *fileReader) module(word string, line logicalLine) error {
 		return r.file.addImport(line, r.named.inStage, r.blocks)
 	}
 	return r.blocks.marker(line)
-}
-
-// patch makes the node of a COPY whose reference upstream's parser took for one
-// flag: the common case, and it spares a second parse.
-func (in *Instruction) patch() bool {
-	if in.Keyword != command.Copy || in.OnBuild || in.flagged || len(in.erased) > 0 || len(in.References) != 1 || len(in.Flags) != len(in.Node.Flags) {
-		return false
-	}
-	i := slices.Index(in.Flags, in.flag("--from", false))
-	in.Node.Flags[i] = "--from=" + in.References[0].plain()
-	return true
-}
-
-// refuseSpaces refuses a name that the plain form of the line cannot hold as one word.
-func (in *Instruction) refuseSpaces() error {
-	for _, ref := range in.References {
-		if !ref.Base && strings.ContainsFunc(ref.plain(), unicode.IsSpace) {
-			return errorAt(ref.Span.Start, ref.Span.End, "%q has a space: no stage, image or context has such a name", ref.Target)
-		}
-	}
-	return nil
-}
-
-// reparse makes the nodes of changed instructions from their plain form, all in
-// one text: a parse of its own for each would cost many times as much.
-func (f *File) reparse(changed []*Instruction) error {
-	if len(changed) == 0 {
-		return nil
-	}
-	var (
-		text  strings.Builder
-		lines []int // where each instruction starts in text
-	)
-	fmt.Fprintf(&text, "# escape=%c\n", f.Escape)
-	line := 2
-	for _, in := range changed {
-		if err := in.refuseSpaces(); err != nil {
-			return in.Locate(err)
-		}
-		lines = append(lines, line)
-		plain := Wrap(in.plain(), f.Escape) + "\n" + in.Heredocs()
-		if !strings.HasSuffix(plain, "\n") {
-			plain += "\n"
-		}
-		line += strings.Count(plain, "\n")
-		text.WriteString(plain)
-	}
-	parsed, err := parser.Parse(strings.NewReader(text.String()))
-	if err != nil {
-		return reparseError(err, changed, lines)
-	}
-	if len(parsed.AST.Children) != len(changed) {
-		return fmt.Errorf("internal error: %d extended instructions were read as %d", len(changed), len(parsed.AST.Children))
-	}
-	for i, node := range parsed.AST.Children {
-		in := changed[i]
-		trigger := node
-		if in.OnBuild && node.Next != nil && len(node.Next.Children) > 0 {
-			trigger = node.Next.Children[0]
-		}
-		if flags := in.PlainFlags((*Reference).plain); !slices.Equal(trigger.Flags, flags) {
-			return in.Locate(fmt.Errorf("internal error: the plain form of the line has the flags %q, not %q", trigger.Flags, flags))
-		}
-		node.StartLine, node.EndLine = in.StartLine, in.EndLine
-		node.PrevComment = in.Node.PrevComment
-		in.Node = node
-	}
-	return nil
-}
-
-// reparseError puts an error of the plain forms where its instruction stands.
-func reparseError(err error, changed []*Instruction, lines []int) error {
-	var located *parser.LocationError
-	if errors.As(err, &located) && len(located.Locations) > 0 && len(located.Locations[0]) > 0 {
-		at := located.Locations[0][0].Start.Line
-		i := sort.Search(len(lines), func(i int) bool { return lines[i] > at })
-		if i > 0 {
-			return parser.SetLocation(err, changed[i-1].Location())
-		}
-	}
-	return err
 }
 
 // parse has upstream read the plain form of the instruction.
