@@ -259,6 +259,9 @@ func (p *planner) epoch(root *Instance, env *Environment) error {
 	return nil
 }
 
+// noVariable is what upstream says of any variable in COPY --from.
+const noVariable = "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround"
+
 // expand expands the variables of a word that stands at span, all of which have to
 // be known.
 func (p *planner) expand(at place, names *scope, span syntax.Span, word string) (string, error) {
@@ -278,7 +281,11 @@ func (p *planner) expand(at place, names *scope, span syntax.Span, word string) 
 		if names.base != "" {
 			err = fmt.Errorf("%w, and the ENV of %s is not known before the build", err, names.base)
 		}
-		return "", at.error(span, suggestName(err, name, names))
+		err = suggestName(err, name, names)
+		if at.kind == KindCopy && span == at.reference.TargetSpan && !at.reference.Call {
+			err = fmt.Errorf("%w; without one, %s", err, noVariable)
+		}
+		return "", at.error(span, err)
 	}
 	if seen.unknown != nil {
 		return "", at.unknown(span, seen.blamed, seen.unknown)
