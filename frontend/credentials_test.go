@@ -35,6 +35,7 @@ func TestCredentialsOfImportsAreHidden(t *testing.T) {
 			"check":             func(b *gatewaytest.Build) { b.Opts["requestid"] = "frontend.lint" },
 			"graph":             func(b *gatewaytest.Build) { b.Opts["requestid"] = "frontend.graph" },
 			"targets":           func(b *gatewaytest.Build) { b.Opts["requestid"] = "frontend.targets" },
+			"outline":           func(b *gatewaytest.Build) { b.Opts["requestid"] = "frontend.outline" },
 			"an SBOM":           func(b *gatewaytest.Build) { b.Opts["attest:sbom"] = "generator=scanner:1" },
 			"no such file":      func(b *gatewaytest.Build) { replaceLibrary(b, "") },
 			"a mistake":         func(b *gatewaytest.Build) { replaceLibrary(b, "FROM alpine AS Build\nFROM build(\n") },
