@@ -1,11 +1,9 @@
 package frontend_test
 
 import (
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -163,20 +161,7 @@ func (b *blocker) block(on, comment bool, n int, part func(from, to int, on bool
 // that counts stood there, without the markers.
 func TestBlocksEqualFilesWithoutTheLines(t *testing.T) {
 	t.Parallel()
-	var compared atomic.Int64
-	t.Run("seeds", func(t *testing.T) {
-		for seed := range uint64(1500) {
-			t.Run(fmt.Sprint(seed), func(t *testing.T) {
-				t.Parallel()
-				if requireSameWithoutBlocks(t, seed) {
-					compared.Add(1)
-				}
-			})
-		}
-	})
-	if n := compared.Load(); n < 300 {
-		t.Errorf("only %d files were compared", n)
-	}
+	compareFiles(t, 1500, 300, requireSameWithoutBlocks)
 }
 
 func FuzzBlocks(f *testing.F) {

@@ -1,12 +1,10 @@
 package frontend_test
 
 import (
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -70,20 +68,7 @@ func conditional(seed uint64, text string) (ours, theirs string) {
 // condition is true as if it had none.
 func TestConditionsEqualFilesWithoutTheLines(t *testing.T) {
 	t.Parallel()
-	var compared atomic.Int64
-	t.Run("seeds", func(t *testing.T) {
-		for seed := range uint64(1500) {
-			t.Run(fmt.Sprint(seed), func(t *testing.T) {
-				t.Parallel()
-				if requireSameWithoutLines(t, seed) {
-					compared.Add(1)
-				}
-			})
-		}
-	})
-	if n := compared.Load(); n < 600 {
-		t.Errorf("only %d files were compared", n)
-	}
+	compareFiles(t, 1500, 600, requireSameWithoutLines)
 }
 
 func FuzzConditions(f *testing.F) {

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -58,20 +57,7 @@ var simpleArg = regexp.MustCompile(`(?i)^[ \t]*ARG ([A-Z]+)=([\w.:-]*|"[\w .:-]*
 // value written in gives: ops, configs and all other results.
 func TestLetEqualsTheValue(t *testing.T) {
 	t.Parallel()
-	var compared atomic.Int64
-	t.Run("seeds", func(t *testing.T) {
-		for seed := range uint64(1500) {
-			t.Run(fmt.Sprint(seed), func(t *testing.T) {
-				t.Parallel()
-				if requireLetEqualsValue(t, seed) {
-					compared.Add(1)
-				}
-			})
-		}
-	})
-	if n := compared.Load(); n < 300 {
-		t.Errorf("only %d files were compared", n)
-	}
+	compareFiles(t, 1500, 300, requireLetEqualsValue)
 }
 
 func FuzzLet(f *testing.F) {

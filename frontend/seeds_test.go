@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"sync/atomic"
 	"testing"
 )
 
@@ -29,5 +30,25 @@ func overSeeds(t *testing.T, n, salt uint64, check func(t *testing.T, r *rand.Ra
 				}
 			}
 		})
+	}
+}
+
+// compareFiles compares two forms of each of n made-up files, of which check may leave
+// some out; fewer than least that are compared are a failure.
+func compareFiles(t *testing.T, n uint64, least int64, check func(t *testing.T, seed uint64) bool) {
+	t.Helper()
+	var compared atomic.Int64
+	t.Run("seeds", func(t *testing.T) {
+		for seed := range n {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				if check(t, seed) {
+					compared.Add(1)
+				}
+			})
+		}
+	})
+	if n := compared.Load(); n < least {
+		t.Errorf("only %d files were compared", n)
 	}
 }
