@@ -1,7 +1,9 @@
 package syntax
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
@@ -49,3 +51,38 @@ func (in *Instruction) Locate(err error) error {
 
 // Locate gives an error of upstream's parser its place in this file.
 func (f *File) Locate(err error) error { return diagnostic.Locate(f.Text, err) }
+
+// refusedFrom words an error of upstream's parser about the words of an ENV --from,
+// which it does not know.
+func (f *File) refusedFrom(err error) error {
+	var located *parser.LocationError
+	if !errors.As(err, &located) || len(located.Locations) == 0 || len(located.Locations[0]) == 0 {
+		return err
+	}
+	n := located.Locations[0][0].Start.Line
+	if n < 1 || n > len(f.index.starts) {
+		return err
+	}
+	line, at := f.index.line(n)
+	r := readLine(string(line), 0, f.Escape)
+	word := strings.ToUpper(string(line[r.keyword.Start:r.keyword.End]))
+	if len(r.flags) == 0 || r.flags[0].Name != "--from" || word != "ENV" && word != "LABEL" {
+		return err
+	}
+	f.Extended = true
+	return f.errorAt(at+r.flags[0].Span.Start, at+r.flags[0].Span.End, "%s --from is not part of this release", word)
+}
+
+// checkEnd refuses a last line that ends in an escape token when what it continues ends
+// in one too: only the end of the file ends that, and lowering may write lines below.
+func (f *File) checkEnd(all []*Instruction) error {
+	if len(all) == 0 {
+		return nil
+	}
+	last := all[len(all)-1]
+	if last.dangling && newJoiner(f.index, f.Escape).continues([]byte(last.logical.text)) >= 0 {
+		at := last.logical.offset(len(last.logical.text), true)
+		return f.errorAt(at, at+1, "the %c ends the file and continues nothing: remove it", f.Escape)
+	}
+	return nil
+}

@@ -132,33 +132,15 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 	f.Extended = f.Extended || len(f.machineArgs) > 0
 	if f.Extended {
 		f.Warnings = append(f.Warnings, f.apart...)
+		if err := f.checkEnd(all); err != nil {
+			return f, err
+		}
 	}
 	if len(f.Stages) == 0 {
 		end := f.index.position(len(f.text))
 		return f, diagnostic.At(f.at([]parser.Range{{Start: parser.Position{Line: end.Line}, End: parser.Position{Line: end.Line}}}), errors.New("dockerfile contains no stages to build"))
 	}
 	return f, nil
-}
-
-// refusedFrom words an error of upstream's parser about the words of an ENV --from,
-// which it does not know.
-func (f *File) refusedFrom(err error) error {
-	var located *parser.LocationError
-	if !errors.As(err, &located) || len(located.Locations) == 0 || len(located.Locations[0]) == 0 {
-		return err
-	}
-	n := located.Locations[0][0].Start.Line
-	if n < 1 || n > len(f.index.starts) {
-		return err
-	}
-	line, at := f.index.line(n)
-	r := readLine(string(line), 0, f.Escape)
-	word := strings.ToUpper(string(line[r.keyword.Start:r.keyword.End]))
-	if len(r.flags) == 0 || r.flags[0].Name != "--from" || word != "ENV" && word != "LABEL" {
-		return err
-	}
-	f.Extended = true
-	return f.errorAt(at+r.flags[0].Span.Start, at+r.flags[0].Span.End, "%s --from is not part of this release", word)
 }
 
 // instructions cuts the file at the nodes of upstream's parser and finds the
