@@ -21,7 +21,7 @@ func (in *Instruction) scanFrom(f *Flag) error {
 // the line. A call whose parenthesis stands outside of quotes is read as it is
 // written, since its values have quotes of their own; all else as upstream reads it.
 func (f *Flag) value(line string, escape rune) (*scanner, func(Span) Span) {
-	if at := strings.IndexByte(f.Value, '('); at >= 0 && !f.quoted[at] {
+	if at := strings.IndexByte(f.Value, '('); at >= 0 && !f.isQuoted(at) {
 		spaced := strings.TrimSpace(line[f.Raw.End:]) != ""
 		return &scanner{line: line[:f.Raw.End], pos: f.Raw.Start, escape: escape, quotes: true, spaced: spaced}, func(s Span) Span { return s }
 	}
@@ -46,12 +46,12 @@ func balanced(line string, s Span) Span {
 func (f *Flag) span(s Span) Span {
 	out := f.Raw
 	if s.Start > 0 {
-		out.Start = f.at[s.Start-1] + 1
+		out.Start = f.position(s.Start-1) + 1
 	}
 	if s.End < len(f.Value) {
-		out.End = f.at[s.End]
-		if f.quoted[s.End] { // in quotes that are not part of this
-			out.End = f.at[max(s.End-1, 0)] + 1
+		out.End = f.position(s.End)
+		if f.isQuoted(s.End) { // in quotes that are not part of this
+			out.End = f.position(max(s.End-1, 0)) + 1
 		}
 	}
 	return out

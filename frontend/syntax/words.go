@@ -25,7 +25,7 @@ type Flag struct {
 	Commented bool
 
 	// at are where the bytes of Value stand in the line, quoted which of them
-	// stand in quotes or behind an escape token.
+	// stand in quotes or behind an escape token; nil where nothing is quoted.
 	at     []int
 	quoted []bool
 	// open is where a quote stands that nothing closes; -1 for none.
@@ -41,6 +41,18 @@ func (f *Flag) Text() string {
 	}
 	return widen(f.Name + "=" + f.Value)
 }
+
+// position returns where byte i of the value stands in the line.
+func (f *Flag) position(i int) int {
+	if f.at == nil {
+		return f.Raw.Start + i
+	}
+	return f.at[i]
+}
+
+// isQuoted reports whether byte i of the value stands in quotes or behind an escape
+// token.
+func (f *Flag) isQuoted(i int) bool { return f.quoted != nil && f.quoted[i] }
 
 // widen makes of each byte the letter of its number: upstream's parser reads
 // flags byte by byte.
@@ -112,6 +124,13 @@ func readFlags(line string, from int, escape rune) reading {
 // readFlag reads the flag that starts at pos.
 func readFlag(line string, pos int, escape rune) *Flag {
 	f := &Flag{Span: Span{pos, pos}, open: -1}
+	if end := plainEnd(line, pos, escape); end >= 0 { // most flags, at no cost
+		f.Span.End, f.Raw = end, Span{end, end}
+		if f.Name, f.Value, f.HasValue = strings.Cut(line[pos:end], "="); f.HasValue {
+			f.Raw.Start = end - len(f.Value)
+		}
+		return f
+	}
 	var (
 		text   []byte
 		at     []int
@@ -142,6 +161,20 @@ func readFlag(line string, pos int, escape rune) *Flag {
 	}
 	f.finish(text, at, quoted, len(line))
 	return f
+}
+
+// plainEnd returns where the flag at pos ends, and -1 when something in it is quoted or
+// escaped.
+func plainEnd(line string, pos int, escape rune) int {
+	for ; pos < len(line); pos++ {
+		switch c := line[pos]; {
+		case unicode.IsSpace(rune(c)):
+			return pos
+		case c == '\'' || c == '"' || rune(c) == escape:
+			return -1
+		}
+	}
+	return pos
 }
 
 // finish parts the name from the value. An equals sign in quotes parts them too.

@@ -71,6 +71,11 @@ func (u *Unit) Lower(opt Options) (*File, error) {
 		ofHelper: map[string]string{},
 		index:    map[*plan.Instance]int{},
 	}
+	lines := 0
+	for _, inst := range u.Instances {
+		lines += 1 + len(inst.Instructions)
+	}
+	l.file.origins = make([]Origin, 0, lines)
 	for _, step := range []func() error{l.global, l.helpers, l.pad, l.stages, l.gateStage} {
 		if err := step(); err != nil {
 			return nil, err
