@@ -1,7 +1,7 @@
 package lower
 
 import (
-	"slices"
+	"sort"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
@@ -39,7 +39,7 @@ func (l *Lines) add(o Origin) {
 
 // Of returns the origin of a line of the text.
 func (l *Lines) Of(line int) (Origin, bool) {
-	i, _ := slices.BinarySearchFunc(l.origins, line, func(o Origin, line int) int { return o.Last - line })
+	i := sort.Search(len(l.origins), func(i int) bool { return l.origins[i].Last >= line })
 	if i < len(l.origins) && l.origins[i].First <= line {
 		return l.origins[i], true
 	}
