@@ -14,6 +14,7 @@ import (
 	"github.com/moby/buildkit/util/stack"
 
 	"github.com/stagecraft-build/stagecraft/frontend"
+	"github.com/stagecraft-build/stagecraft/internal/memory"
 	"github.com/stagecraft-build/stagecraft/internal/version"
 )
 
@@ -45,6 +46,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
+	memory.Tune()
 	stack.SetVersionInfo(v.Version, v.Revision)
 	// The daemon has got the error through the gateway by now; stderr is
 	// the daemon's log.

@@ -20,6 +20,13 @@ type row struct {
 }
 
 func main() {
+	if len(os.Args) == 4 && os.Args[1] == convertCommand {
+		if err := convertHere(os.Args[2], os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := bench(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -35,6 +42,7 @@ func bench() error {
 	}{
 		{"conversions", conversions},
 		{"planned-calls", plannedCalls},
+		{"whole-process", wholeProcess},
 		{"imports", imports},
 		{"variants", variants},
 		{"image-sizes", imageSizes},
