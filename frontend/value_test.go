@@ -149,6 +149,9 @@ func newValued(r *rand.Rand, a, b string) *valued {
 		if strings.Contains(stage, "COPY $") || strings.Contains(stage, "COPY --chown") {
 			list = "" // the transfer of the context would be that of both
 		}
+		if strings.Contains(from, "--platform") {
+			list = "" // nobody knows the platform 2
+		}
 		if a == "" || strings.Contains(a, ",") || strings.TrimSpace(a) != a {
 			list, set = "", `"$V"` // it may not be one element, and those are trimmed
 		}
