@@ -274,7 +274,7 @@ func (p *planner) expand(at place, names *scope, span syntax.Span, word string) 
 		return "", at.error(span, unwrapped(err))
 	}
 	for _, name := range seen.undeclared {
-		if alternative := slices.ContainsFunc([]string{":", "-", "+"}, func(op string) bool { return strings.Contains(word, "{"+name+op) }); alternative {
+		if hasAlternative(word, name) {
 			continue
 		}
 		err := fmt.Errorf("%s has no value here: neither an ARG before the first FROM nor an ARG or ENV above sets it", name)
@@ -291,6 +291,11 @@ func (p *planner) expand(at place, names *scope, span syntax.Span, word string) 
 		return "", at.unknown(span, seen.blamed, seen.unknown)
 	}
 	return text, nil
+}
+
+// hasAlternative reports whether a word says what to write where a name has no value.
+func hasAlternative(word, name string) bool {
+	return slices.ContainsFunc([]string{":", "-", "+"}, func(op string) bool { return strings.Contains(word, "{"+name+op) })
 }
 
 // unknown is the mistake of using a name at a place whose value is not known.

@@ -103,6 +103,12 @@ func (p *planner) examineFile(d *dockerfile, planned map[*syntax.Reference]bool)
 			p.broken(err)
 			for _, v := range variants {
 				p.examineArg(v)
+				switch {
+				case v.Stage() != nil:
+					p.examineVariables(v, d.Args, global)
+				case known && !v.OnBuild:
+					p.examineVariables(v, stage.Instructions, names)
+				}
 				for _, ref := range v.References {
 					if !planned[ref] {
 						at := place{kind: kindOf(v, ref), in: v, inst: inst, reference: ref, static: true}
@@ -116,27 +122,20 @@ func (p *planner) examineFile(d *dockerfile, planned map[*syntax.Reference]bool)
 
 // examine returns the mistake of a reference that is one whatever values there are.
 func (p *planner) examine(at place) error {
-	env := at.inst.Env
-	if strings.Contains(at.reference.Target, "$") {
-		return nil
-	}
-	at, name, err := p.expandName(at)
+	at, name, err := p.named(at)
 	if err != nil {
 		return err
 	}
-	m, err := p.mean(at, env, name)
+	m, err := p.mean(at, at.inst.Env, name)
 	switch {
 	case err != nil || m == nil:
 		return err
 	case at.reference.Call || m.via != nil:
 		return p.examineCall(at, m)
 	}
-	if at.kind == KindGate && slices.Equal(m.stages, []*syntax.Stage{at.inst.Stage}) {
-		return at.errorf(at.reference.TargetSpan, "stage %s needs itself: %s → %s", at.inst.Stage, at.inst.Stage, at.inst.Stage)
-	}
 	for _, stage := range m.stages {
 		if err = refuseOrder(at, stage, name); err == nil {
-			return nil
+			return p.refuseCircle(at, m)
 		}
 	}
 	return err
@@ -147,8 +146,8 @@ func (p *planner) examineCall(at place, m *meaning) error {
 	if err := refuseSets(at); err != nil {
 		return err
 	}
-	if m.via == nil && slices.Equal(m.stages, []*syntax.Stage{at.inst.Stage}) {
-		return at.errorf(at.reference.Span, "stage %s needs itself: %s → %s", at.inst.Stage, at.inst.Stage, at.reference.Text)
+	if err := p.refuseCircle(at, m); err != nil {
+		return err
 	}
 	names, err := p.scopeAt(at)
 	if err != nil {
@@ -156,6 +155,9 @@ func (p *planner) examineCall(at place, m *meaning) error {
 	}
 	for _, b := range at.reference.Bindings {
 		if err := p.checkBinding(at, m, b); err != nil {
+			return err
+		}
+		if err := p.refuseUnread(at, m, b); err != nil {
 			return err
 		}
 		known := b

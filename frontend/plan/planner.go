@@ -31,6 +31,8 @@ type planner struct {
 	crossings map[crossingKey]passedCrossing
 	// entered are the files of the imports that were read.
 	entered map[*syntax.Import]*module.File
+	// reached is what a check found out about the stages that names mean.
+	reached map[reachedBy]*reached
 	// warned are the imports and references that were warned of.
 	warned map[any]bool
 	// failed are the stages that cannot stand on their own.
@@ -69,6 +71,7 @@ func newPlanner(ctx context.Context, main *module.File, opt Options) *planner {
 		numbered:  map[*Environment]numbered{},
 		crossings: map[crossingKey]passedCrossing{},
 		entered:   map[*syntax.Import]*module.File{},
+		reached:   map[reachedBy]*reached{},
 		warned:    map[any]bool{},
 		failed:    map[*syntax.Stage]error{},
 		isPlain:   map[*syntax.Stage]bool{},

@@ -1,0 +1,143 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+)
+
+// reached is what a stage reaches whatever the values are: by all its lines, of which
+// some may be off.
+type reached struct {
+	stages []*syntax.Stage
+	// names are the ARGs that it may read.
+	names []string
+	// complete is false when only values, or what nobody has fetched, tell all.
+	complete bool
+}
+
+// reachedBy tells what several references mean apart.
+type reachedBy struct {
+	first  *syntax.Stage
+	stages int
+	always bool
+}
+
+// reaches follows the references of the stages of m. always leaves out the lines that
+// conditions may take away.
+func (p *planner) reaches(m *meaning, always bool) *reached {
+	key := reachedBy{m.stages[0], len(m.stages), always}
+	if known := p.reached[key]; known != nil {
+		return known
+	}
+	out := &reached{complete: true}
+	p.reached[key] = out
+	files := map[*dockerfile]bool{}
+	var visit func(m *meaning)
+	visit = func(m *meaning) {
+		file := fileOf(m.env)
+		if !files[file] {
+			files[file] = true
+			out.names = append(out.names, declaredArgs(file.Args)...)
+		}
+		for _, stage := range m.stages {
+			if slices.Contains(out.stages, stage) || always && (len(m.stages) > 1 || stage.From.Conditional()) {
+				continue
+			}
+			out.stages = append(out.stages, stage)
+			out.names = append(out.names, declaredArgs(stage.Instructions)...)
+			inst := &Instance{Stage: stage, Env: m.env}
+			for _, in := range append([]*syntax.Instruction{stage.From}, stage.Instructions...) {
+				if always && (in.Conditional() || in.Inner() != nil) {
+					continue
+				}
+				variants, err := in.Variants()
+				out.complete = out.complete && err == nil
+				for _, v := range variants {
+					for _, ref := range v.References {
+						at, name, err := p.named(place{kind: kindOf(v, ref), in: v, inst: inst, reference: ref, static: true})
+						var to *meaning // nil for a named context or an image
+						if err == nil {
+							to, err = p.mean(at, m.env, name)
+						}
+						switch {
+						case err != nil:
+							out.complete = false
+						case to != nil:
+							visit(to)
+						}
+					}
+				}
+			}
+		}
+	}
+	visit(m)
+	return out
+}
+
+// named returns the name in a reference, and the place of what a quoted call stands for. It
+// is an error when values decide.
+func (p *planner) named(at place) (place, string, error) {
+	if strings.Contains(at.reference.Target, "$") {
+		return at, "", errNotStatic
+	}
+	return p.expandName(at)
+}
+
+// refuseUnread refuses a binding of a name that nothing which the call reaches reads.
+func (p *planner) refuseUnread(at place, m *meaning, b syntax.Binding) error {
+	if Predefined(b.Name) {
+		return nil
+	}
+	if to := p.reaches(m, false); to.complete && !slices.Contains(to.names, b.Name) {
+		return at.error(b.NameSpan, suggestArg(fmt.Errorf("%s has no ARG %s, nor has a stage that it uses", at.reference.Target, b.Name), b.Name, append([]string{targetPlatform}, to.names...)))
+	}
+	return nil
+}
+
+// refuseCircle refuses a reference to a stage that always needs the one in which the
+// reference stands.
+func (p *planner) refuseCircle(at place, m *meaning) error {
+	here := at.inst.Stage
+	switch {
+	case len(m.stages) != 1:
+		return nil
+	case m.stages[0] == here:
+		return at.errorf(at.reference.Span, "stage %s needs itself: %s → %s", here, here, at.reference.Text)
+	case slices.Contains(p.reaches(m, true).stages, here):
+		return at.errorf(at.reference.Span, "stage %s needs itself: %s → %s → %s", here, here, at.reference.Text, here)
+	}
+	return nil
+}
+
+// examineVariables looks for variables in the references of a line that nothing sets.
+// known are the names that the line may have from elsewhere, part is where it stands.
+func (p *planner) examineVariables(in *syntax.Instruction, part []*syntax.Instruction, known []string) {
+	for _, ref := range in.References {
+		p.examineWord(in, ref.TargetSpan, ref.Target, part, known)
+		for _, b := range ref.Bindings {
+			for _, v := range b.Values {
+				p.examineWord(in, v.Span, v.Raw, part, known)
+			}
+		}
+	}
+}
+
+func (p *planner) examineWord(in *syntax.Instruction, span syntax.Span, word string, part []*syntax.Instruction, known []string) {
+	for _, name := range syntax.Variables(word) {
+		if slices.Contains(known, name) || hasAlternative(word, name) || !hasSyntax(word) || strings.ContainsAny(word, `\'`) {
+			continue
+		}
+		for _, above := range part {
+			if above.StartLine >= in.StartLine {
+				break
+			}
+			if slices.Contains(namesOf([]*syntax.Instruction{above}), name) {
+				return
+			}
+		}
+		p.broken(in.Errorf(span, "%s has no value here: neither an ARG before the first FROM nor an ARG or ENV above sets it", name))
+	}
+}
