@@ -82,7 +82,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 		place = locateExtended
 	}
 	if res, ok, err := answer(ctx, bc, gen, src.Filename); err != nil || ok {
-		if gen.File() != nil || drawsGraph(opts[keyRequest]) { // upstream does not locate errors of its requests
+		if gen.File() != nil || ofOurs(opts[keyRequest]) != nil { // upstream does not locate errors of its requests
 			err = place(err, sources)
 		}
 		return res, err

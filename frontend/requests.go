@@ -24,45 +24,54 @@ import (
 // instead of a build.
 const keyRequest = "requestid"
 
-// graphRequests are the calls that draw the stage graph, with the text that each
-// gives.
-var graphRequests = []graphCall{
-	{graphRequest("frontend.graph", "Draw the stage graph of the target as a tree"), (*report.Graph).Text},
-	{graphRequest("frontend.graph.mermaid", "Draw the stage graph of the target as a Mermaid flowchart"), (*report.Graph).Mermaid},
-	{graphRequest("frontend.graph.dot", "Draw the stage graph of the target in Graphviz's DOT"), (*report.Graph).DOT},
-}
-
-// graphCall is a call that draws the stage graph.
-type graphCall struct {
+// request is a call of our own.
+type request struct {
 	subrequests.Request
-	text func(*report.Graph) string
+	answer func(ctx context.Context, q *query) (*client.Result, error)
 }
 
-func graphRequest(name, description string) subrequests.Request {
-	return subrequests.Request{
+// query is what a request is asked with.
+type query struct {
+	client  *dockerui.Client
+	gen     *llbgen.Generator
+	version string // that of the request
+	// file is the name of the Dockerfile.
+	file string
+}
+
+// requests are the calls of our own.
+var requests = []request{
+	newRequest("frontend.graph", "Draw the stage graph of the target as a tree", graph((*report.Graph).Text)),
+	newRequest("frontend.graph.mermaid", "Draw the stage graph of the target as a Mermaid flowchart", graph((*report.Graph).Mermaid)),
+	newRequest("frontend.graph.dot", "Draw the stage graph of the target in Graphviz's DOT", graph((*report.Graph).DOT)),
+}
+
+func newRequest(name, description string, answer func(context.Context, *query) (*client.Result, error)) request {
+	return request{subrequests.Request{
 		Name:        name,
 		Version:     "1.0.0",
 		Type:        subrequests.TypeRPC,
 		Description: description,
 		Opts:        []subrequests.Named{{Name: "target", Description: "Target build stage"}},
 		Metadata:    []subrequests.Named{{Name: "result.json"}, {Name: "result.txt"}},
-	}
+	}, answer}
 }
 
-// drawsGraph reports whether a request is one of graphRequests.
-func drawsGraph(id string) bool {
-	return slices.ContainsFunc(graphRequests, func(request graphCall) bool { return request.Name == id })
+// ofOurs returns the request of our own that a build asks for; nil for none.
+func ofOurs(id string) *request {
+	if i := slices.IndexFunc(requests, func(r request) bool { return r.Name == id }); i >= 0 {
+		return &requests[i]
+	}
+	return nil
 }
 
 // answer answers the build's subrequest. ok is false when there is none: then
 // it is a build. An unknown subrequest is BuildKit's typed error.
 func answer(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator, filename string) (_ *client.Result, ok bool, err error) {
 	id := bc.BuildOpts().Opts[keyRequest]
-	for _, request := range graphRequests {
-		if request.Name == id {
-			res, err := graph(ctx, bc, gen, filename, request.Version, request.text)
-			return res, true, err
-		}
+	if request := ofOurs(id); request != nil {
+		res, err := request.answer(ctx, &query{bc, gen, request.Version, filename})
+		return res, true, err
 	}
 	switch {
 	case id == subrequests.RequestSubrequestsDescribe:
@@ -82,28 +91,39 @@ func answer(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator, fil
 }
 
 // graph draws the stage graph for all platforms that the build asks for.
-func graph(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator, filename, version string, text func(*report.Graph) string) (*client.Result, error) {
+func graph(text func(*report.Graph) string) func(context.Context, *query) (*client.Result, error) {
+	return func(ctx context.Context, q *query) (*client.Result, error) {
+		plans, err := q.plans(ctx)
+		if err != nil {
+			return nil, err
+		}
+		g := report.NewGraph(plans, q.file)
+		dt, err := g.JSON()
+		if err != nil {
+			return nil, err
+		}
+		return answerOf(q.version, dt, text(g)), nil
+	}
+}
+
+// plans plans the target for each platform that the build asks for.
+func (q *query) plans(ctx context.Context) ([]*plan.Plan, error) {
 	wanted := []*ocispecs.Platform{nil}
-	if len(bc.TargetPlatforms) > 0 {
+	if len(q.client.TargetPlatforms) > 0 {
 		wanted = nil
-		for i := range bc.TargetPlatforms {
-			wanted = append(wanted, &bc.TargetPlatforms[i])
+		for i := range q.client.TargetPlatforms {
+			wanted = append(wanted, &q.client.TargetPlatforms[i])
 		}
 	}
 	var plans []*plan.Plan
 	for _, platform := range wanted {
-		p, err := gen.Plan(ctx, platform, false)
+		p, err := q.gen.Plan(ctx, platform, false)
 		if err != nil {
 			return nil, err
 		}
 		plans = append(plans, p)
 	}
-	g := report.NewGraph(plans, filename)
-	dt, err := g.JSON()
-	if err != nil {
-		return nil, err
-	}
-	return answerOf(version, dt, text(g)), nil
+	return plans, nil
 }
 
 // extendedTargets lists the stages of an extended file.
@@ -126,8 +146,8 @@ func describe() (*client.Result, error) {
 		convertllb.SubrequestConvertLLBDefinition,
 		subrequests.SubrequestsDescribeDefinition,
 	}
-	for _, request := range graphRequests {
-		all = append(all, request.Request)
+	for _, r := range requests {
+		all = append(all, r.Request)
 	}
 	dt, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
