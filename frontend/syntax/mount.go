@@ -208,7 +208,12 @@ func (m *mounts) define(f *File, line logicalLine) error {
 	if spec.text == "" {
 		return at(start, nameEnd, "MOUNT %s has no mount: write MOUNT %s type=cache,target=/root/.cache", name, name)
 	}
-	if flag := readFlag("--mount="+spec.text, 0, f.Escape); flag.Span.End < len("--mount=")+len(spec.text) {
+	flag := readFlag("--mount="+spec.text, 0, f.Escape)
+	if open := flag.open - len("--mount="); open >= 0 {
+		at := spec.offset(open, false)
+		return f.errorAt(at, at+1, "MOUNT %s: the %c is not closed", name, spec.text[open])
+	}
+	if flag.Span.End < len("--mount=")+len(spec.text) {
 		end := flag.Span.End - len("--mount=")
 		more := spec.slice(end, len(spec.text))
 		from := more.offset(len(more.text)-len(strings.TrimLeft(more.text, " \t")), false)
