@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/frontend/locked"
 	"github.com/stagecraft-build/stagecraft/frontend/source"
 	"github.com/stagecraft-build/stagecraft/internal/guard"
 	"github.com/stagecraft-build/stagecraft/llbgen"
@@ -33,7 +34,9 @@ func Build(ctx context.Context, c client.Client) (*client.Result, error) {
 func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ *client.Result, err error) {
 	defer guard.Recover(&err)
 
-	bc, err := dockerui.NewClient(newMetadataCache(&guardedClient{Client: c}))
+	locks := lockingOf(c.BuildOpts().Opts)
+	pins := locked.New(newMetadataCache(&guardedClient{Client: c}), locks.mode, locks.update, lockCommand(c.BuildOpts().Opts))
+	bc, err := dockerui.NewClient(pins)
 	if err != nil {
 		return nil, err
 	}
@@ -65,14 +68,25 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 			err = bug
 		}
 	}()
-	gen, err := llbgen.New(ctx, bc, sources, bc.GatewayClient(), warnings.warn, options)
+	sources.Locks, pins.Sources, pins.Notify = pins, sources, warnings.warn
+	if locks.asked() {
+		bc.Target, options.Lower = "", true
+	}
+	gen, err := llbgen.New(ctx, bc, sources, pins.Resolver(bc.GatewayClient()), warnings.warn, options)
 	if opts[keyRequest] == lint.RequestLint && (err != nil || gen.File() != nil) {
 		return check(ctx, sources, func(ctx context.Context, warn llbgen.Warn) error {
+			pins.Notify = warn
 			if err != nil {
+				return err
+			}
+			if err := locks.prepare(ctx, bc, pins); err != nil {
 				return err
 			}
 			return gen.Check(ctx, warn)
 		})
+	}
+	if err == nil {
+		err = locks.prepare(ctx, bc, pins)
 	}
 	if err != nil {
 		return nil, locateExtended(err, sources)
@@ -80,6 +94,13 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	place := locate
 	if gen.File() != nil {
 		place = locateExtended
+	}
+	if locks.asked() {
+		res, err := lockFile(ctx, bc, gen, pins, locks, src.Filename)
+		if err != nil {
+			return nil, place(err, sources)
+		}
+		return unguard(res)
 	}
 	if res, ok, err := answer(ctx, bc, gen, src.Filename); err != nil || ok {
 		if gen.File() != nil || ofOurs(opts[keyRequest]) != nil { // upstream does not locate errors of its requests

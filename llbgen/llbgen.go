@@ -257,7 +257,7 @@ func (g *Generator) SourceMap(text *diagnostic.Text) *llb.SourceMap {
 func (g *Generator) planFile(ctx context.Context, file *module.File, opt dockerfile2llb.ConvertOpt) (*plan.Plan, error) {
 	bc := opt.Client
 	options := plan.Options{
-		Target:         bc.Target,
+		Target:         opt.Target,
 		BuildArgs:      opt.BuildArgs,
 		BuildPlatform:  bc.BuildPlatforms[0],
 		TargetPlatform: opt.TargetPlatform,

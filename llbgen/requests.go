@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	"github.com/moby/buildkit/frontend/subrequests/convertllb"
 	"github.com/moby/buildkit/frontend/subrequests/outline"
@@ -131,6 +132,54 @@ func (g *Generator) Plan(ctx context.Context, platform *ocispecs.Platform, all b
 	opt := g.options(platform, true)
 	opt.AllStages = all
 	return g.planFile(ctx, file, opt)
+}
+
+// Definitions converts every stage that no other one uses, and target if it is not empty, and
+// calls each with what there is to build: the stages and their gates.
+func (g *Generator) Definitions(ctx context.Context, platform *ocispecs.Platform, target string, each func(*llb.Definition) error) error {
+	if g.file == nil { // what upstream says is wrong with it
+		_, err := g.Image(ctx, platform, true)
+		return err
+	}
+	opt := g.options(platform, true)
+	opt.AllStages = true
+	p, err := g.planFile(ctx, g.file, opt)
+	if err != nil {
+		return err
+	}
+	used := map[*plan.Instance]bool{}
+	for _, inst := range p.Instances {
+		for e := range inst.All() {
+			used[e.To] = true
+		}
+	}
+	all := []string{""}
+	if target != "" {
+		all = append(all, target)
+	}
+	for _, inst := range append([]*plan.Instance{p.Root}, p.Kept...) {
+		if name := inst.Stage.Name; inst.Stage != p.Default && !used[inst] && name != "" { // no build gives one without a name
+			all = append(all, name)
+		}
+	}
+	for _, name := range all {
+		one := g.options(platform, true)
+		one.Target = name
+		b, err := g.build(ctx, one, true)
+		if err != nil {
+			return err
+		}
+		img, err := b.image(ctx)
+		if err != nil {
+			return err
+		}
+		for _, def := range append([]*llb.Definition{img.Definition}, img.Gates...) {
+			if err := each(def); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // ConvertLLB gives the LLB of the target with its metadata.

@@ -60,6 +60,8 @@ type Fetcher interface {
 	// Read returns a file of a source, the same text each time. path is relative
 	// and clean. An error says what there is in place of a file, if anything.
 	Read(ctx context.Context, s *Source, path string) (*diagnostic.Text, error)
+	// Lock says that a file has a LOCK, before anything that it imports is opened.
+	Lock(f *File, l *syntax.Lock)
 }
 
 // File is a Dockerfile of a build.
@@ -121,9 +123,10 @@ func (s *Set) Parse(ctx context.Context, text *diagnostic.Text) (*File, error) {
 }
 
 func (s *Set) parse(ctx context.Context, f *File, text *diagnostic.Text) (*syntax.File, error) {
-	return syntax.Parse(text, syntax.Options{Mount: func(im *syntax.Import, mount string) (string, error) {
-		return s.mount(ctx, f, im, mount)
-	}})
+	return syntax.Parse(text, syntax.Options{
+		Mount: func(im *syntax.Import, mount string) (string, error) { return s.mount(ctx, f, im, mount) },
+		Lock:  func(l *syntax.Lock) { s.fetch.Lock(f, l) },
+	})
 }
 
 // Asked returns the place in the main file that led to a text: an import, or a
@@ -226,6 +229,18 @@ func (s *Set) read(ctx context.Context, f *File) (*diagnostic.Text, error) {
 	}
 	return text, nil
 }
+
+// Find returns where a file lies that the main file asks for.
+func (s *Set) Find(ctx context.Context, req Request) (*Source, string, error) {
+	f, err := s.resolve(ctx, s.main, req)
+	if err != nil {
+		return nil, "", err
+	}
+	return f.Source, f.Path, nil
+}
+
+// Main is the file that the build names, of which the text may not be parsed yet.
+func (s *Set) Main() *File { return s.main }
 
 // Prefetch reads files before they are asked for, side by side. What is wrong with
 // them Import says; an error of Prefetch is one of ours.

@@ -8,9 +8,12 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/module"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
 type panicking struct{}
+
+func (panicking) Lock(*module.File, *syntax.Lock) {}
 
 func (panicking) Open(context.Context, string) (*module.Source, error) { panic("none") }
 
@@ -37,6 +40,8 @@ func TestPrefetchReportsPanics(t *testing.T) {
 
 // counting counts how often each file is read.
 type counting map[string]int
+
+func (counting) Lock(*module.File, *syntax.Lock) {}
 
 func (counting) Open(context.Context, string) (*module.Source, error) {
 	return nil, errors.New("there is none")

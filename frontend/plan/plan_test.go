@@ -14,6 +14,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/module"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
 // build is a build to plan. Files are those of the context; contexts are named
@@ -29,6 +30,9 @@ type build struct {
 	all       bool
 	apart     bool
 }
+
+// Lock implements module.Fetcher.
+func (b build) Lock(*module.File, *syntax.Lock) {}
 
 // Open implements module.Fetcher.
 func (b build) Open(context.Context, string) (*module.Source, error) { return nil, fs.ErrNotExist }

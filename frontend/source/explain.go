@@ -27,12 +27,22 @@ func (s *Sources) missing(ctx context.Context, ref client.Reference, t *tree, na
 	}
 	if errors.Is(err, os.ErrNotExist) || strings.Contains(err.Error(), "no such file") {
 		if t.alone {
-			return fmt.Errorf("the Dockerfile comes without its directory (from standard input, a URL or a bake file), so %s is looked for in the build context, and there is no such file: write its path from the root of the build context, as in /dir/%s, or name the Dockerfile with --file", name, path.Base(name))
+			return notFoundf("the Dockerfile comes without its directory (from standard input, a URL or a bake file), so %s is looked for in the build context, and there is no such file: write its path from the root of the build context, as in /dir/%s, or name the Dockerfile with --file", name, path.Base(name))
 		}
-		return fmt.Errorf("there is no file %s in %s", name, t.name)
+		return notFoundf("there is no file %s in %s", name, t.name)
 	}
 	return t.opaque("failed to read "+name, err)
 }
+
+// notFound is the mistake of a file that is not there.
+type notFound struct{ text string }
+
+func notFoundf(format string, args ...any) error { return &notFound{fmt.Sprintf(format, args...)} }
+
+func (e *notFound) Error() string { return e.text }
+
+// Is makes it an os.ErrNotExist.
+func (e *notFound) Is(target error) bool { return target == os.ErrNotExist }
 
 // explain says what to do when a source cannot be fetched.
 func (t *tree) explain(err error) error {

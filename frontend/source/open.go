@@ -47,6 +47,13 @@ func (s *Sources) open(ctx context.Context, from string) (*module.Source, error)
 	} else if !isURL(from) {
 		return nil, s.unknown(from)
 	}
+	own, locked := input == from, false
+	if s.Locks != nil && own {
+		var err error
+		if input, locked, err = s.Locks.Import(ctx, from); err != nil {
+			return nil, err
+		}
+	}
 	secrets := credentialsOf(input)
 	src := &module.Source{Name: secrets.hide(from), Kind: module.Library}
 	t := &tree{name: src.Name, secrets: secrets, library: true}
@@ -55,7 +62,7 @@ func (s *Sources) open(ctx context.Context, from string) (*module.Source, error)
 	case isGit && err != nil:
 		return nil, t.opaque(t.name, err)
 	case isGit && !git.IndistinguishableFromLocal:
-		if input == from && git.Checksum == "" && !commit.MatchString(git.Ref) {
+		if own && !locked && git.Checksum == "" && !commit.MatchString(git.Ref) {
 			src.Unpinned = "a branch or a tag may be another commit tomorrow: write the commit, as in " + secrets.hide(pinned(git))
 		}
 		st, _, err := dockerui.DetectGitContext(input, nil)
@@ -68,10 +75,14 @@ func (s *Sources) open(ctx context.Context, from string) (*module.Source, error)
 			return nil, t.explain(err)
 		}
 	default:
-		if input == from && strings.HasPrefix(input, "docker-image://") && !strings.Contains(input, "@") {
+		if own && !locked && strings.HasPrefix(input, "docker-image://") && !strings.Contains(input, "@") {
 			src.Unpinned = "a tag may be another image tomorrow: write the digest, as in " + input + "@sha256:…"
 		}
-		if t.state, err = s.openContext(ctx, from, input); err != nil {
+		name := from
+		if own {
+			name = input
+		}
+		if t.state, err = s.openContext(ctx, name, input); err != nil {
 			return nil, t.explain(err)
 		}
 		if name, ok := strings.CutPrefix(input, "local:"); ok {

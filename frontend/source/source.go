@@ -28,7 +28,12 @@ type Sources struct {
 	// MainText is its text.
 	MainText *diagnostic.Text
 	// Files are those of the build.
-	Files  *module.Set
+	Files *module.Set
+	// Locks pins sources; nil for nothing that does.
+	Locks Locks
+	// beside is the directory of the Dockerfile alone; nil where that is no
+	// directory of the client.
+	beside *module.Source
 	mu     sync.Mutex
 	opened map[string]*opening
 	trees  map[*module.Source]*tree
@@ -105,6 +110,8 @@ func New(bc *dockerui.Client, src *dockerui.Source) *Sources {
 	beside := func(_ context.Context, path string) (llb.State, error) {
 		return llb.Local(name, append(oneFile(name, path), llb.SessionID(attrs[pb.AttrLocalSessionID]))...), nil
 	}
+	s.beside = &module.Source{Name: dir.Name, Kind: module.Dockerfiles}
+	s.trees[s.beside] = &tree{name: dir.Name, local: []oneFileOf{beside}}
 	// a Dockerfile from standard input stands in no directory: the build context
 	// is what its author sees
 	s.trees[dir] = &tree{name: "the directory of the Dockerfile or the build context", local: []oneFileOf{beside, s.contextFile}}

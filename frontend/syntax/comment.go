@@ -141,7 +141,7 @@ func (f *File) comments(from, to int) []comment {
 
 // apart matches a comment that would be an extension without the space in front
 // of the plus sign.
-var apart = regexp.MustCompile(`^#[ \t]+\+[ \t]*(--(after|mount|if|if-exists|from|required|oneof|global)\b|(IMPORT|MOUNT|UNSET|LET) \S)`)
+var apart = regexp.MustCompile(`^#[ \t]+\+[ \t]*(--(after|mount|if|if-exists|from|required|oneof|global)\b|(IMPORT|MOUNT|UNSET|LET) \S|LOCK\s*$)`)
 
 // isInstruction reports whether a comment is an instruction.
 func (f *File) isInstruction(c comment) bool {
@@ -165,7 +165,7 @@ func (f *File) extensionComment(c comment, r *fileReader) error {
 	var line logicalLine
 	line.add(c.text, c.offset)
 	switch word {
-	case "MOUNT", "IMPORT", "IF", "ELSE", "END":
+	case "MOUNT", "IMPORT", "LOCK", "IF", "ELSE", "END":
 		return r.module(word, line)
 	case "LET":
 		end := c.offset + len(c.text)

@@ -37,6 +37,9 @@ type File struct {
 	// Warnings are those about the file's own spelling.
 	Warnings []*diagnostic.Diagnostic
 
+	// Lock is its LOCK; nil for none.
+	Lock *Lock
+
 	text  string // Data
 	index *lineIndex
 	// header is where the directives end.
@@ -95,6 +98,8 @@ type Options struct {
 	// Mount returns a named mount of an imported file, for a RUN that names
 	// it. Its error is a mistake at that name.
 	Mount func(im *Import, name string) (string, error)
+	// Lock is called for the LOCK of the file, before anything is imported.
+	Lock func(*Lock)
 }
 
 // Parse parses a text. With an error, which is located (parser.LocationError), it
@@ -146,7 +151,7 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 // instructions cuts the file at the nodes of upstream's parser and finds the
 // extensions.
 func (f *File) instructions(nodes []*parser.Node, opt Options) ([]*Instruction, error) {
-	r := &fileReader{file: f, join: newJoiner(f.index, f.Escape), named: newMounts(opt.Mount), blocks: &blocks{file: f}}
+	r := &fileReader{file: f, locked: opt.Lock, join: newJoiner(f.index, f.Escape), named: newMounts(opt.Mount), blocks: &blocks{file: f}}
 	f.mounts = r.named
 	behind := f.header
 	for _, node := range nodes {
@@ -176,6 +181,7 @@ type fileReader struct {
 	join   *joiner
 	named  *mounts
 	blocks *blocks
+	locked func(*Lock)
 	all    []*Instruction
 	// changed are those of which upstream has to read the plain form.
 	changed []*Instruction
@@ -199,7 +205,7 @@ func (r *fileReader) read(in *Instruction) error {
 	case strings.EqualFold(word, letInstruction):
 		in.insert(flags)
 		return r.let(in)
-	case strings.EqualFold(word, mountInstruction), strings.EqualFold(word, importInstruction), r.blocks.isMarker(word):
+	case strings.EqualFold(word, mountInstruction), strings.EqualFold(word, importInstruction), strings.EqualFold(word, lockInstruction), r.blocks.isMarker(word):
 		r.file.Extended = true
 		if err := r.file.refuseInner(in); err != nil {
 			return err
@@ -272,6 +278,12 @@ func (r *fileReader) module(word string, line logicalLine) error {
 		return r.named.define(r.file, line)
 	case importInstruction:
 		return r.file.addImport(line, r.named.inStage, r.blocks)
+	case lockInstruction:
+		err := r.file.addLock(line, r.named.inStage, r.blocks)
+		if err == nil && r.locked != nil {
+			r.locked(r.file.Lock)
+		}
+		return err
 	}
 	return r.blocks.marker(line)
 }

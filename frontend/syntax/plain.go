@@ -29,7 +29,7 @@ func Plain(data []byte) bool {
 		}
 		line = bytes.TrimFunc(line, unicode.IsSpace)
 		switch {
-		case starts && (startsWith(line, letInstruction) || startsWith(line, ifWord)):
+		case starts && (startsWith(line, letInstruction) || startsWith(line, ifWord) || startsWith(line, lockInstruction) || bytes.EqualFold(line, []byte(lockInstruction))):
 			return false
 		case hidesSource(line), cutsWord(line), hidesCondition(line), hasMisplaced(line):
 			return false

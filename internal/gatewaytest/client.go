@@ -181,19 +181,21 @@ func (c *Client) ResolveImageConfig(_ context.Context, ref string, opt sourceres
 	if err := c.count("ResolveImageConfig " + ref + " " + platforms.FormatAll(platform)); err != nil {
 		return "", "", nil, err
 	}
-	if slices.Contains(c.build.Missing, ref) {
+	name, pin, pinned := strings.Cut(ref, "@")
+	if slices.Contains(c.build.Missing, ref) || slices.Contains(c.build.Missing, name) {
 		return "", "", nil, fmt.Errorf("%s: not found", ref)
 	}
-	has, ok := c.build.Images[ref]
+	has, ok := c.build.Images[name]
 	env, hasPlatform := has[platforms.FormatAll(platform)]
 	if ok && !hasPlatform { // in the words of containerd
 		return "", "", nil, fmt.Errorf("failed to resolve source metadata for %s: no match for platform in manifest: %w", ref, cerrdefs.ErrNotFound)
 	}
-	dt, err := imageConfig(ref, platform, env)
-	if err != nil {
-		return "", "", nil, err
+	dt, err := imageConfig(name, platform, env)
+	if err != nil || pinned {
+		return ref, digest.Digest(pin), dt, err
 	}
-	return ref, digest.FromBytes(dt), dt, nil
+	index, err := imageConfig(name, platforms.MustParse("linux/amd64"), nil)
+	return ref, digest.FromBytes(index), dt, err // one for all platforms
 }
 
 // imageConfig has an environment and labels in every image, and by the hash of
@@ -223,8 +225,8 @@ func imageConfig(ref string, platform ocispecs.Platform, env []string) ([]byte, 
 	})
 }
 
-// ResolveSourceMetadata answers for images as ResolveImageConfig does, and for
-// other sources with the op alone.
+// ResolveSourceMetadata answers for images as ResolveImageConfig does, for repositories
+// and files by their names alone, and for other sources with the op.
 func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	if err := c.count("ResolveSourceMetadata " + op.Identifier); err != nil {
 		return nil, err
@@ -236,6 +238,24 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 			return nil, err
 		}
 		res.Image = &sourceresolver.ResolveImageResponse{Digest: dgst, Config: config}
+	}
+	if c.build.Old || slices.Contains(c.build.Missing, op.Identifier) {
+		return res, nil
+	}
+	sum := digest.FromString(op.Identifier)
+	switch scheme, rest, _ := strings.Cut(op.Identifier, "://"); scheme {
+	case "git":
+		_, fragment, _ := strings.Cut(rest, "#")
+		ref, _, _ := strings.Cut(fragment, ":")
+		switch {
+		case strings.HasPrefix(ref, "v"):
+			ref = "refs/tags/" + ref
+		case ref != "" && !strings.HasPrefix(ref, "refs/"):
+			ref = "refs/heads/" + ref
+		}
+		res.Git = &sourceresolver.ResolveGitResponse{Ref: ref, Checksum: sum.Encoded()[:40]}
+	case "http", "https":
+		res.HTTP = &sourceresolver.ResolveHTTPResponse{Digest: sum}
 	}
 	return res, nil
 }

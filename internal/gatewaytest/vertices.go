@@ -77,6 +77,11 @@ func details(op *pb.Op) []string {
 		if image := strings.HasPrefix(source.Identifier, "docker-image://") || strings.HasPrefix(source.Identifier, "oci-layout://"); image && op.Platform != nil {
 			out = append(out, strings.Join(slices.DeleteFunc([]string{op.Platform.OS, op.Platform.Architecture, op.Platform.Variant}, func(s string) bool { return s == "" }), "/"))
 		}
+		for _, attr := range []string{pb.AttrHTTPChecksum, pb.AttrGitChecksum, pb.AttrGitFetchByCommit} {
+			if value, ok := source.Attrs[attr]; ok {
+				out = append(out, fmt.Sprintf("%s %s=%s", source.Identifier, attr, value))
+			}
+		}
 		if paths, ok := source.Attrs[pb.AttrFollowPaths]; ok && strings.HasPrefix(source.Identifier, "local://") {
 			out = append(out, "paths "+paths)
 		}

@@ -1,0 +1,233 @@
+// Package locked makes a build take its sources from a lock: it is the gateway client
+// through which the build looks images up and solves. Without a LOCK it does nothing.
+package locked
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/moby/buildkit/frontend/gateway/client"
+
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/frontend/lock"
+	"github.com/stagecraft-build/stagecraft/frontend/module"
+	"github.com/stagecraft-build/stagecraft/frontend/source"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/guard"
+)
+
+// RuleNotLocked warns of what a build would refuse, in requests that build nothing, and
+// of what a build takes as it is today because it was told to.
+var RuleNotLocked = &diagnostic.Rule{
+	Name:        "NotLocked",
+	Description: "A source that the lock does not pin fails the build",
+	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/not-locked.md",
+}
+
+// Mode is what happens with a source that the lock lacks.
+type Mode int
+
+// The modes.
+const (
+	// Strict refuses it.
+	Strict Mode = iota
+	// Loose warns and takes it as it is today.
+	Loose
+	// Write looks up what it is today, and records that.
+	Write
+	// Verify looks every source up, and records what it is today beside the entry.
+	Verify
+	// Off does not read the lock.
+	Off
+)
+
+// Pins pins the sources of one build. Its methods may be called concurrently.
+type Pins struct {
+	client.Client
+	// Sources reads the lock, Notify says what is not locked; both are set before
+	// anything is pinned.
+	Sources *source.Sources
+	Notify  func(*diagnostic.Diagnostic)
+
+	mode Mode
+	// update are the patterns of entries that are looked up anew.
+	update []string
+	// command is what writes the lock anew.
+	command string
+
+	mu       sync.Mutex
+	declared *syntax.Lock
+	pinned   map[lock.Source]*pinned
+
+	once sync.Once
+	lock *lock.Lock
+	err  error // of reading the lock
+
+	outsideOnce sync.Once
+	outside     map[string]bool // the sources that the client gave
+	outsideErr  error
+}
+
+type pinned struct {
+	once  sync.Once
+	entry *lock.Pinned
+	err   error
+}
+
+// New returns the client of a build over c. command is what writes the lock anew.
+func New(c client.Client, mode Mode, update []string, command string) *Pins {
+	return &Pins{Client: c, mode: mode, update: update, command: command, pinned: map[lock.Source]*pinned{}}
+}
+
+// Declare implements source.Locks. Only the main file's LOCK counts: it covers all that
+// the build imports.
+func (p *Pins) Declare(f *module.File, l *syntax.Lock) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f.Main {
+		p.declared = l
+	}
+}
+
+// Line returns the LOCK of the main file; nil for none.
+func (p *Pins) Line() *syntax.Lock {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.declared
+}
+
+// active reports whether sources are pinned.
+func (p *Pins) active() bool {
+	return p.mode == Write || p.mode == Verify || p.mode != Off && p.Line() != nil
+}
+
+// Lock returns the lock as it stands; one without entries when it is to be written and
+// is not there yet, or warns so in a build that may do without.
+func (p *Pins) Lock(ctx context.Context) (*lock.Lock, error) {
+	p.once.Do(func() {
+		defer guard.Recover(&p.err)
+		p.lock, p.err = p.read(ctx)
+	})
+	return p.lock, p.err
+}
+
+func (p *Pins) read(ctx context.Context) (*lock.Lock, error) {
+	file, err := p.Sources.LockFile(ctx, p.Line())
+	if err != nil {
+		return nil, err
+	}
+	text, err := p.Sources.ReadLock(ctx, file)
+	var l *lock.Lock
+	if err == nil {
+		l, err = lock.Parse(text)
+	}
+	switch {
+	case err == nil:
+		l.Name = file.Name
+		return l, nil
+	case errors.Is(err, os.ErrNotExist) && p.mode != Strict:
+		l = &lock.Lock{Name: file.Name}
+		if p.mode == Loose {
+			p.warn("%s, so nothing is locked: %s", err, p.command)
+		}
+		return l, nil
+	case errors.Is(err, os.ErrNotExist):
+		err = fmt.Errorf("%w: to write it, run %s", err, p.command)
+	}
+	var located *diagnostic.Diagnostic
+	if line := p.Line(); line != nil && !errors.As(err, &located) {
+		err = diagnostic.At(line.Place, err)
+	}
+	return nil, err
+}
+
+func (p *Pins) warn(format string, args ...any) {
+	if line := p.Line(); line != nil && p.Notify != nil {
+		p.Notify(diagnostic.Warnf(RuleNotLocked, line.Place, format, args...))
+	}
+}
+
+// lookUp returns what a source is today. The source that it returns is the one that was
+// asked for, by the whole name of its ref.
+type lookUp func(ctx context.Context) (lock.Source, string, error)
+
+// pin returns the entry of a source; nil when the build goes on without one.
+func (p *Pins) pin(ctx context.Context, s lock.Source, today lookUp) (*lock.Pinned, error) {
+	p.mu.Lock()
+	one := p.pinned[s]
+	if one == nil {
+		one = &pinned{}
+		p.pinned[s] = one
+	}
+	p.mu.Unlock()
+	one.once.Do(func() {
+		defer guard.Recover(&one.err)
+		one.entry, one.err = p.find(ctx, s, today)
+	})
+	return one.entry, one.err
+}
+
+func (p *Pins) find(ctx context.Context, s lock.Source, today lookUp) (*lock.Pinned, error) {
+	l, err := p.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &lock.Pinned{}
+	if e := l.Find(s); e != nil {
+		out.Entry, out.Before = *e, e.Pin
+		if !p.renews(e.Source) {
+			return out, nil
+		}
+	}
+	switch p.mode {
+	case Write, Verify:
+		if err := s.Check(); err != nil {
+			return nil, err
+		}
+		if out.Source, out.Pin, err = today(ctx); err != nil {
+			return nil, fmt.Errorf("failed to look up %s for %s: %w", s, l.Name, err)
+		}
+		return out, nil
+	case Loose:
+		p.warn("%s is not in %s: %s", s, l.Name, p.command)
+		return nil, nil
+	}
+	return nil, &missingError{s, l.Name, p.command}
+}
+
+// missingError is the mistake of a source that the lock lacks.
+type missingError struct {
+	source        lock.Source
+	file, command string
+}
+
+func (e *missingError) Error() string { return fmt.Sprintf("%s is %s", e.source, e.short()) }
+
+// short leaves the source out, which stands in front.
+func (e *missingError) short() string { return fmt.Sprintf("not in %s: run %s", e.file, e.command) }
+
+// renews reports whether a source that the lock has is looked up all the same.
+func (p *Pins) renews(s lock.Source) bool {
+	return p.mode == Verify || p.mode == Write && slices.ContainsFunc(p.update, s.Matches)
+}
+
+// Reached returns what became of the sources that the build asked for, each once.
+func (p *Pins) Reached() []lock.Pinned {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []lock.Pinned
+	for _, one := range p.pinned {
+		if one.entry != nil && !slices.ContainsFunc(out, func(o lock.Pinned) bool { return o.Source == one.entry.Source }) {
+			out = append(out, *one.entry)
+		}
+	}
+	slices.SortFunc(out, func(a, b lock.Pinned) int {
+		return strings.Compare(string(a.Kind)+a.String(), string(b.Kind)+b.String())
+	})
+	return out
+}

@@ -1,0 +1,271 @@
+package locked
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/stagecraft-build/stagecraft/frontend/lock"
+	"github.com/stagecraft-build/stagecraft/internal/guard"
+)
+
+// Solve solves a definition with its repositories and files as the lock pins them.
+func (p *Pins) Solve(ctx context.Context, req client.SolveRequest) (_ *client.Result, err error) {
+	defer guard.Recover(&err)
+	if p.active() && req.Definition != nil {
+		if req.Definition, err = p.Definition(ctx, req.Definition); err != nil {
+			return nil, err
+		}
+	}
+	return p.Client.Solve(ctx, req)
+}
+
+// Definition returns a definition in which repositories and files are pinned, as if the
+// pin stood in the Dockerfile. Errors have the place of the vertex.
+func (p *Pins) Definition(ctx context.Context, def *pb.Definition) (*pb.Definition, error) {
+	moved := map[string]string{} // digests, by those before
+	out := &pb.Definition{Metadata: map[string]*pb.OpMetadata{}}
+	if def.Source != nil {
+		out.Source = &pb.Source{Infos: def.Source.Infos, Locations: map[string]*pb.Locations{}}
+	}
+	for _, dt := range def.Def {
+		before := digest.FromBytes(dt).String()
+		var op pb.Op
+		if err := op.UnmarshalVT(dt); err != nil {
+			return nil, fmt.Errorf("failed to read LLB: %w", err)
+		}
+		changed := false
+		for _, in := range op.Inputs {
+			if to, ok := moved[in.Digest]; ok {
+				in.Digest, changed = to, true
+			}
+		}
+		if src := op.GetSource(); src != nil {
+			e, err := p.source(ctx, src)
+			if err != nil {
+				return nil, placed(err, def, before)
+			}
+			if e != nil {
+				changed = p.write(src, e) || changed
+			}
+		}
+		after := before
+		if changed {
+			var err error
+			if dt, err = (proto.MarshalOptions{Deterministic: true}).Marshal(&op); err != nil {
+				return nil, fmt.Errorf("failed to write LLB: %w", err)
+			}
+			after = digest.FromBytes(dt).String()
+			moved[before] = after
+		}
+		out.Def = append(out.Def, dt)
+		if meta, ok := def.Metadata[before]; ok {
+			out.Metadata[after] = meta
+		}
+		if locations, ok := def.Source.GetLocations()[before]; ok {
+			out.Source.Locations[after] = locations
+		}
+	}
+	if len(moved) == 0 {
+		return def, nil
+	}
+	return out, nil
+}
+
+// source returns the entry of a repository or a file; nil for what no lock pins: other
+// sources, those that have a pin, and those that the client gave.
+func (p *Pins) source(ctx context.Context, op *pb.SourceOp) (*lock.Pinned, error) {
+	s, ok := sourceFor(op)
+	if !ok {
+		return nil, nil
+	}
+	if given, err := p.given(ctx); err != nil || given[op.Identifier] {
+		return nil, err
+	}
+	return p.pin(ctx, s, func(ctx context.Context) (lock.Source, string, error) {
+		if s.Kind == lock.HTTP {
+			res, err := p.ResolveSourceMetadata(ctx, op, sourceresolver.Opt{LogName: "[lock] look up " + s.String(), HTTPOpt: &sourceresolver.ResolveHTTPOpt{}})
+			if err != nil {
+				return s, "", err
+			}
+			if res.HTTP == nil || res.HTTP.Digest == "" {
+				return s, "", errTooOld
+			}
+			return s, res.HTTP.Digest.String(), nil
+		}
+		res, err := p.ResolveSourceMetadata(ctx, op, sourceresolver.Opt{LogName: "[lock] look up " + s.String(), GitOpt: &sourceresolver.ResolveGitOpt{}})
+		if err != nil {
+			return s, "", err
+		}
+		if res.Git == nil || res.Git.Checksum == "" {
+			return s, "", errTooOld
+		}
+		pin, found := res.Git.CommitChecksum, s
+		if pin == "" {
+			pin = res.Git.Checksum
+		}
+		if s.Ref != "" && strings.HasPrefix(res.Git.Ref, "refs/") {
+			found.Ref = res.Git.Ref
+		}
+		return found, pin, nil
+	})
+}
+
+var errTooOld = errors.New("the engine does not tell what it is: this call needs BuildKit v0.26 or newer")
+
+// sourceFor returns the source that an op takes; ok is false for one that has a pin, or
+// that no lock pins here.
+func sourceFor(op *pb.SourceOp) (s lock.Source, ok bool) {
+	switch scheme, rest, _ := strings.Cut(op.Identifier, "://"); scheme {
+	case "http", "https":
+		return lock.HTTPSource(op.Identifier), op.Attrs[pb.AttrHTTPChecksum] == ""
+	case "git":
+		_, fragment, _ := strings.Cut(rest, "#")
+		ref, _, _ := strings.Cut(fragment, ":")
+		if op.Attrs[pb.AttrGitChecksum] != "" || lock.IsCommit(ref) || op.Attrs[pb.AttrGitBundle] != "" {
+			return lock.Source{}, false
+		}
+		return lock.GitSource(op.Attrs[pb.AttrFullRemoteURL], ref), true
+	}
+	return lock.Source{}, false
+}
+
+// write pins an op. An engine that cannot fetch a commit for a ref fetches the commit.
+func (p *Pins) write(op *pb.SourceOp, e *lock.Pinned) bool {
+	if op.Attrs == nil {
+		op.Attrs = map[string]string{}
+	}
+	if e.Kind == lock.HTTP {
+		op.Attrs[pb.AttrHTTPChecksum] = e.Pin
+		return true
+	}
+	id, fragment, _ := strings.Cut(op.Identifier, "#")
+	_, subdir, hasSubdir := strings.Cut(fragment, ":")
+	ref := e.Ref
+	if caps := p.BuildOpts().LLBCaps; caps.Supports(pb.CapSourceGitFetchByCommit) == nil {
+		op.Attrs[pb.AttrGitChecksum] = e.Pin
+		op.Attrs[pb.AttrGitFetchByCommit] = "true"
+	} else {
+		ref = e.Pin
+	}
+	if hasSubdir {
+		ref += ":" + subdir
+	}
+	if op.Identifier = id; ref != "" {
+		op.Identifier += "#" + ref
+	}
+	return true
+}
+
+// given returns the identifiers of what the client gave: the build context and named
+// contexts, which no lock pins.
+func (p *Pins) given(ctx context.Context) (map[string]bool, error) {
+	p.outsideOnce.Do(func() {
+		defer guard.Recover(&p.outsideErr)
+		p.outside, p.outsideErr = p.contexts(ctx)
+	})
+	return p.outside, p.outsideErr
+}
+
+func (p *Pins) contexts(ctx context.Context) (map[string]bool, error) {
+	out := map[string]bool{}
+	add := func(st llb.State) error {
+		def, err := st.Marshal(ctx)
+		if err != nil {
+			return fmt.Errorf("failed to marshal LLB definition: %w", err)
+		}
+		for _, dt := range def.Def {
+			var op pb.Op
+			if err := op.UnmarshalVT(dt); err != nil {
+				return fmt.Errorf("failed to read LLB: %w", err)
+			}
+			if src := op.GetSource(); src != nil {
+				out[src.Identifier] = true
+			}
+		}
+		return nil
+	}
+	inputs := false
+	for key, value := range p.BuildOpts().Opts {
+		if key != dockerui.DefaultLocalNameContext && !strings.HasPrefix(key, "context:") {
+			continue
+		}
+		inputs = inputs || strings.HasPrefix(value, "input:")
+		if st, ok, err := dockerui.DetectGitContext(value, nil); ok && err == nil {
+			if err := add(*st); err != nil {
+				return nil, err
+			}
+		} else if st, _, ok := dockerui.DetectHTTPContext(value); ok {
+			if err := add(*st); err != nil {
+				return nil, err
+			}
+		} else if strings.HasPrefix(value, "http://") || strings.HasPrefix(value, "https://") {
+			out[value] = true
+		}
+	}
+	if !inputs {
+		return out, nil
+	}
+	states, err := p.Inputs(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("failed to get frontend inputs: %w", err)
+	}
+	for _, st := range states {
+		if err := add(st); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// sourceOf returns the source op that a state is; nil for another one.
+func sourceOf(ctx context.Context, st llb.State, opts ...llb.ConstraintsOpt) (*pb.SourceOp, error) {
+	def, err := st.Marshal(ctx, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+	}
+	for _, dt := range def.Def {
+		var op pb.Op
+		if err := op.UnmarshalVT(dt); err != nil {
+			return nil, fmt.Errorf("failed to read LLB: %w", err)
+		}
+		if src := op.GetSource(); src != nil {
+			return src, nil
+		}
+	}
+	return nil, nil
+}
+
+// placed puts an error where the vertex comes from, or the first one that uses it.
+func placed(err error, def *pb.Definition, vertex string) error {
+	users := map[string]bool{vertex: true}
+	for _, dt := range def.Def {
+		dgst := digest.FromBytes(dt).String()
+		var op pb.Op
+		if op.UnmarshalVT(dt) != nil {
+			return err
+		}
+		for _, in := range op.Inputs {
+			users[dgst] = users[dgst] || users[in.Digest]
+		}
+		if !users[dgst] {
+			continue
+		}
+		for _, location := range def.Source.GetLocations()[dgst].GetLocations() {
+			if i := int(location.SourceIndex); i < len(def.Source.Infos) && len(location.Ranges) > 0 {
+				return errdefs.WithSource(err, &errdefs.Source{Info: def.Source.Infos[i], Ranges: location.Ranges})
+			}
+		}
+	}
+	return err
+}

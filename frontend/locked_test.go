@@ -1,0 +1,133 @@
+package frontend_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/solver/pb"
+	"golang.org/x/tools/txtar"
+
+	"github.com/stagecraft-build/stagecraft/frontend"
+	"github.com/stagecraft-build/stagecraft/internal/gatewaytest"
+)
+
+// TestLockedBuildsAreTheSame locks the builds of all cases: each is the build that it was
+// but for the pins of repositories and files, and looks no image up by its tag.
+func TestLockedBuildsAreTheSame(t *testing.T) {
+	t.Parallel()
+	var locked, pins atomic.Int64
+	t.Run("cases", func(t *testing.T) {
+		for _, folder := range []string{"cases", "plain"} {
+			for name, archive := range archives(t, folder) {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					n, ok := requireLocked(t, archive)
+					if ok {
+						locked.Add(1)
+						pins.Add(int64(n))
+					}
+				})
+			}
+		}
+	})
+	if locked.Load() < 180 || pins.Load() < 200 {
+		t.Errorf("only %d builds were locked, with %d pins", locked.Load(), pins.Load())
+	}
+}
+
+// requireLocked reports how many pins the lock of a case has, and whether the case is a
+// build without one.
+func requireLocked(t *testing.T, archive *txtar.Archive) (pins int, ok bool) {
+	t.Helper()
+	b, err := gatewaytest.Case(archive)
+	if err != nil || b.Opts["requestid"] != "" || b.Opts["target"] == ":lock" {
+		return 0, false
+	}
+	text := b.Files["dockerfile"]["Dockerfile"]
+	if strings.Contains(text, "LOCK") || strings.HasPrefix(text, "\ufeff") {
+		return 0, false
+	}
+	before := gatewaytest.New(b)
+	if _, err := frontend.Build(t.Context(), before); err != nil {
+		return 0, false
+	}
+	call := withOption(b, "requestid", "frontend.lock")
+	res, err := frontend.Build(t.Context(), gatewaytest.New(call))
+	if err != nil {
+		return 0, false // another stage of it cannot be built
+	}
+	name := "Dockerfile.lock"
+	if file := b.Opts["filename"]; file != "" {
+		name = file + ".lock"
+	}
+	after := withOption(b, "", "")
+	lock := string(res.Metadata["result.txt"])
+	directives, rest := "", text
+	for strings.HasPrefix(rest, "# ") { // and comments, which may stand there
+		line, more, _ := strings.Cut(rest, "\n")
+		directives, rest = directives+line+"\n", more
+	}
+	after.Files["dockerfile"]["Dockerfile"] = directives + "#+ LOCK\n" + rest
+	after.Files["dockerfile"][name] = lock
+	c := gatewaytest.New(after)
+	if _, err := frontend.Build(t.Context(), c); err != nil {
+		t.Errorf("%v\n%s\n%s", err, after.Files["dockerfile"]["Dockerfile"], lock)
+		return 0, true
+	}
+	for call := range c.Calls {
+		ref, isImage := strings.CutPrefix(call, "ResolveImageConfig ")
+		if isImage && !strings.Contains(ref, "@sha256:") && !given(b, ref) {
+			t.Errorf("%s is looked up by its tag\n%s\n%s", ref, text, lock)
+		}
+	}
+	if got, want := unpinned(t, c), unpinned(t, before); got != want {
+		t.Errorf("%s\n%s\nunlocked (-) and locked (+):\n%s", text, lock, cmp.Diff(want, got))
+	}
+	return strings.Count(lock, "sha256:") + strings.Count(lock, "fetch-by-commit"), true
+}
+
+func withOption(b gatewaytest.Build, key, value string) gatewaytest.Build {
+	b.Opts = maps.Clone(b.Opts)
+	if key != "" {
+		b.Opts[key] = value
+	}
+	files := maps.Clone(b.Files)
+	for source := range files {
+		files[source] = maps.Clone(files[source])
+	}
+	b.Files = files
+	return b
+}
+
+// given reports whether the client gave an image as a context.
+func given(b gatewaytest.Build, ref string) bool {
+	ref, _, _ = strings.Cut(ref, " ")
+	return slices.ContainsFunc(slices.Collect(maps.Values(b.Opts)), func(value string) bool {
+		image, ok := strings.CutPrefix(value, "docker-image://")
+		return ok && strings.Contains(ref, image)
+	})
+}
+
+// unpinned shows the ops of the last build without what a lock adds.
+func unpinned(t *testing.T, c *gatewaytest.Client) string {
+	t.Helper()
+	def := lastSolved(c).Definition
+	if def == nil {
+		return ""
+	}
+	text, err := gatewaytest.Vertices(&pb.Definition{Def: def.Def, Metadata: def.Metadata})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.Contains(line, ".checksum=") && !strings.Contains(line, "git.fetchbycommit=") {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}

@@ -1,0 +1,67 @@
+package source
+
+import (
+	"context"
+	"path"
+
+	"github.com/moby/buildkit/frontend/dockerui"
+
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/frontend/lock"
+	"github.com/stagecraft-build/stagecraft/frontend/module"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+)
+
+// Locks hears of the LOCK of files, and pins what imports come from.
+type Locks interface {
+	// Declare is called when a file says that it is locked.
+	Declare(f *module.File, l *syntax.Lock)
+	// Import returns an import's source as the lock pins it, and reports whether it
+	// does.
+	Import(ctx context.Context, from string) (pinned string, ok bool, err error)
+}
+
+// Lock implements module.Fetcher.
+func (s *Sources) Lock(f *module.File, l *syntax.Lock) {
+	if s.Locks != nil {
+		s.Locks.Declare(f, l)
+	}
+}
+
+// LockFile is a lock file that may not exist.
+type LockFile struct {
+	Name   string
+	source *module.Source
+	path   string
+}
+
+// LockFile finds the lock file of the main file: the one that its LOCK names, else the
+// one beside it. A Dockerfile that comes without its directory, or out of a git context, has
+// Dockerfile.lock in the root of the context.
+func (s *Sources) LockFile(ctx context.Context, l *syntax.Lock) (*LockFile, error) {
+	main := s.Files.Main()
+	found := &LockFile{source: main.Source, path: lock.NameFor(main.Path)}
+	alone := main.Source == main.Root || s.tree(main.Source).alone
+	switch {
+	case l != nil && l.Path != "":
+		var err error
+		if found.source, found.path, err = s.Files.Find(ctx, module.Request{At: l.Place, Path: l.Path}); err != nil {
+			return nil, diagnostic.At(l.Place, err)
+		}
+	case alone:
+		found.path = lock.NameFor(dockerui.DefaultDockerfileName)
+	}
+	switch {
+	case alone:
+		found.source = main.Root
+	case found.source == main.Source: // and nowhere else: there it is that of another file
+		found.source = s.beside
+	}
+	found.Name = path.Base(found.path)
+	return found, nil
+}
+
+// ReadLock reads a lock file. An error is os.ErrNotExist when it is not there.
+func (s *Sources) ReadLock(ctx context.Context, f *LockFile) (*diagnostic.Text, error) {
+	return s.Read(ctx, f.source, f.path)
+}
