@@ -15,6 +15,12 @@ import (
 // of the development engine, and returns its address.
 func startDaemon(t *testing.T) string {
 	t.Helper()
+	return startDaemonOn(t, registry(t))
+}
+
+// startDaemonOn starts one that has another registry in its place.
+func startDaemonOn(t *testing.T, address string) string {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "sc") //nolint:usetesting // the path of t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
@@ -25,6 +31,7 @@ func startDaemon(t *testing.T) string {
 	}
 	addr := "unix://" + filepath.Join(dir, "sock")
 	text := strings.ReplaceAll(string(config), env(t, "BUILDKIT_HOST"), addr)
+	text = strings.ReplaceAll(text, registry(t), address)
 	file := filepath.Join(dir, "buildkitd.toml")
 	writeFile(t, file, []byte(text))
 	var log bytes.Buffer
