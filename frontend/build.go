@@ -82,6 +82,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 			if err := locks.prepare(ctx, bc, pins); err != nil {
 				return err
 			}
+			lintSyntax(sources.MainText, pins, warn)
 			return gen.Check(ctx, warn)
 		})
 	}
@@ -95,14 +96,15 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	if gen.File() != nil {
 		place = locateExtended
 	}
-	if locks.asked() {
-		res, err := lockFile(ctx, bc, gen, pins, locks, src.Filename)
+	q := &query{client: bc, gen: gen, file: src.Filename, locks: locks, pins: pins}
+	if locks.writes {
+		res, err := q.writeLock(ctx)
 		if err != nil {
 			return nil, place(err, sources)
 		}
 		return unguard(res)
 	}
-	if res, ok, err := answer(ctx, bc, gen, src.Filename); err != nil || ok {
+	if res, ok, err := answer(ctx, q); err != nil || ok {
 		if gen.File() != nil || ofOurs(opts[keyRequest]) != nil { // upstream does not locate errors of its requests
 			err = place(err, sources)
 		}

@@ -112,22 +112,30 @@ func given(b gatewaytest.Build, ref string) bool {
 	})
 }
 
-// unpinned shows the ops of the last build without what a lock adds.
+// unpinned shows the ops of all that a build solves without what a lock adds, in the order
+// of their text: platforms go on side by side.
 func unpinned(t *testing.T, c *gatewaytest.Client) string {
 	t.Helper()
-	def := lastSolved(c).Definition
-	if def == nil {
-		return ""
-	}
-	text, err := gatewaytest.Vertices(&pb.Definition{Def: def.Def, Metadata: def.Metadata})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	for line := range strings.Lines(text) {
-		if !strings.Contains(line, ".checksum=") && !strings.Contains(line, "git.fetchbycommit=") {
-			out.WriteString(line)
+	var all []string
+	for _, req := range c.Solved {
+		if req.Definition == nil {
+			continue
 		}
+		text, err := gatewaytest.Vertices(&pb.Definition{Def: req.Definition.Def, Metadata: req.Definition.Metadata})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(text, "load ") && strings.Contains(text, ".lock\n") {
+			continue
+		}
+		var out strings.Builder
+		for line := range strings.Lines(text) {
+			if !strings.Contains(line, ".checksum=") && !strings.Contains(line, "git.fetchbycommit=") {
+				out.WriteString(line)
+			}
+		}
+		all = append(all, out.String())
 	}
-	return out.String()
+	slices.Sort(all)
+	return strings.Join(all, "\n")
 }

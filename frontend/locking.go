@@ -5,14 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/util/suggest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/lock"
 	"github.com/stagecraft-build/stagecraft/frontend/locked"
 	"github.com/stagecraft-build/stagecraft/frontend/report"
@@ -82,11 +85,30 @@ func lockingOf(opts map[string]string) *locking {
 		}
 		slices.Sort(known)
 		l.err = suggest.WrapError(fmt.Errorf("%s=%s means nothing to %s, which knows %s", lockArg, value, what, strings.Join(known, ", ")), value, known, true)
+		if word, _, _ := strings.Cut(value, ":"); !l.asked() && (word == "update" || value == "prune" || value == "verify") {
+			l.err = fmt.Errorf("%s=%s is for --target=%s and --call=lock: a build changes no lock", lockArg, value, lockTarget)
+		}
 	}
 	if !l.asked() && opts[keyRequest] != "" && mode == locked.Strict {
 		l.mode = locked.Loose // it builds nothing
 	}
 	return l
+}
+
+// RuleUnpinnedSyntax warns, in a check, of a locked file whose frontend no digest pins.
+var RuleUnpinnedSyntax = &diagnostic.Rule{
+	Name:        "UnpinnedSyntax",
+	Description: "The image of the syntax line is no source of the build: no lock pins it",
+	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/unpinned-syntax.md",
+}
+
+// lintSyntax warns of the syntax line of a locked file.
+func lintSyntax(text *diagnostic.Text, pins *locked.Pins, warn llbgen.Warn) {
+	ref, _, at, ok := parser.DetectSyntax(text.Data)
+	if pins.Line() == nil || !ok || strings.Contains(ref, "@") {
+		return
+	}
+	warn(diagnostic.Warnf(RuleUnpinnedSyntax, diagnostic.Place{Text: text, Ranges: at}, "the build is locked, and %s is what its tag is today: write its digest behind it, as in %s@sha256:…", ref, ref))
 }
 
 // lockCommand is what writes the lock of a Dockerfile.
@@ -108,6 +130,9 @@ func (l *locking) prepare(ctx context.Context, bc *dockerui.Client, pins *locked
 		return nil
 	}
 	delete(bc.BuildArgs, lockArg)
+	if line := pins.Line(); l.err != nil && line != nil {
+		return diagnostic.At(line.Place, l.err)
+	}
 	if l.err != nil || l.mode == locked.Off {
 		return l.err
 	}
@@ -115,60 +140,80 @@ func (l *locking) prepare(ctx context.Context, bc *dockerui.Client, pins *locked
 	return err
 }
 
-// lockFile answers with the lock file: as what is built, or as an answer.
-func lockFile(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator, pins *locked.Pins, l *locking, filename string) (*client.Result, error) {
+// lock finds what the build asks for, and puts it into the lock.
+func (q *query) lock(ctx context.Context) (*report.Lock, error) {
+	l := q.locks
 	wanted := []*ocispecs.Platform{nil}
-	if len(bc.TargetPlatforms) > 0 {
+	if len(q.client.TargetPlatforms) > 0 {
 		wanted = nil
-		for i := range bc.TargetPlatforms {
-			wanted = append(wanted, &bc.TargetPlatforms[i])
+		for i := range q.client.TargetPlatforms {
+			wanted = append(wanted, &q.client.TargetPlatforms[i])
 		}
 	}
 	for _, platform := range wanted {
-		err := gen.Definitions(ctx, platform, l.target, func(def *llb.Definition) error {
-			_, err := pins.Definition(ctx, def.ToPB())
+		err := q.gen.Definitions(ctx, platform, l.target, func(def *llb.Definition) error {
+			_, err := q.pins.Definition(ctx, def.ToPB())
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	before, err := pins.Lock(ctx)
+	before, err := q.pins.Lock(ctx)
 	if err != nil {
 		return nil, err
 	}
+	reached := q.pins.Reached()
 	for _, pattern := range l.update {
-		matches := func(s lock.Source) bool { return s.Matches(pattern) }
-		if !slices.ContainsFunc(before.Entries, func(e lock.Entry) bool { return matches(e.Source) }) &&
-			!slices.ContainsFunc(pins.Reached(), func(p lock.Pinned) bool { return matches(p.Source) }) {
-			var names []string
-			for _, e := range before.Entries {
-				names = append(names, e.String())
-			}
+		var names []string
+		found := false
+		for _, e := range before.Entries {
+			names, found = append(names, e.String()), found || e.Matches(pattern)
+		}
+		found = found || slices.ContainsFunc(reached, func(p lock.Pinned) bool { return p.Matches(pattern) })
+		if !found {
 			return nil, suggest.WrapError(fmt.Errorf("%s=update:%s: %s has no such source", lockArg, pattern, before.Name), pattern, names, true)
 		}
 	}
-	r := report.NewLock(before, pins.Reached(), l.prune, l.mode == locked.Verify)
-	text := r.Lock.String(filename, lockCommand(bc.BuildOpts().Opts))
-	if l.writes {
-		st := llb.Scratch().File(llb.Mkfile("/"+before.Name, 0o644, []byte(text)), llb.WithCustomName("write "+before.Name))
-		def, err := st.Marshal(ctx, llb.WithCaps(bc.BuildOpts().LLBCaps))
-		if err != nil {
-			return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
-		}
-		return bc.GatewayClient().Solve(ctx, client.SolveRequest{Definition: def.ToPB(), Evaluate: true})
-	}
-	r.Text = text
-	if l.mode == locked.Verify {
-		r.Text = r.Stale(lockCommand(bc.BuildOpts().Opts))
-	}
-	dt, err := json.MarshalIndent(r, "", "  ")
+	return report.NewLock(before, reached, l.prune, l.mode == locked.Verify), nil
+}
+
+// text is the lock file.
+func (q *query) text(r *report.Lock) string {
+	return r.Lock.String(q.file, lockCommand(q.client.BuildOpts().Opts))
+}
+
+// writeLock gives the lock file as what is built.
+func (q *query) writeLock(ctx context.Context) (*client.Result, error) {
+	r, err := q.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
-	res := answerOf("1.0.0", dt, r.Text)
+	bc := q.client
+	st := llb.Scratch().File(llb.Mkfile("/"+r.File, 0o644, []byte(q.text(r))), llb.WithCustomName("write "+r.File))
+	def, err := st.Marshal(ctx, llb.WithCaps(bc.BuildOpts().LLBCaps))
+	if err != nil {
+		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+	}
+	return bc.GatewayClient().Solve(ctx, client.SolveRequest{Definition: def.ToPB(), Evaluate: true})
+}
+
+// answerLock prints the lock file, or what is stale in it.
+func answerLock(ctx context.Context, q *query) (*client.Result, error) {
+	r, err := q.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r.Text = q.text(r); q.locks.mode == locked.Verify {
+		r.Text = r.Stale(lockCommand(q.client.BuildOpts().Opts))
+	}
+	dt, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("failed to write the answer: %w", err)
+	}
+	res := answerOf(q.version, dt, r.Text)
 	if r.Status() != 0 {
-		res.AddMeta("result.statuscode", []byte(fmt.Sprint(r.Status())))
+		res.AddMeta("result.statuscode", []byte(strconv.Itoa(r.Status())))
 	}
 	return res, nil
 }

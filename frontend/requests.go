@@ -15,6 +15,7 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests/targets"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stagecraft-build/stagecraft/frontend/locked"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/report"
 	"github.com/stagecraft-build/stagecraft/llbgen"
@@ -36,7 +37,9 @@ type query struct {
 	gen     *llbgen.Generator
 	version string // that of the request
 	// file is the name of the Dockerfile.
-	file string
+	file  string
+	locks *locking
+	pins  *locked.Pins
 }
 
 // requests are the calls of our own.
@@ -44,6 +47,7 @@ var requests = []request{
 	newRequest("frontend.graph", "Draw the stage graph of the target as a tree", graph((*report.Graph).Text)),
 	newRequest("frontend.graph.mermaid", "Draw the stage graph of the target as a Mermaid flowchart", graph((*report.Graph).Mermaid)),
 	newRequest("frontend.graph.dot", "Draw the stage graph of the target in Graphviz's DOT", graph((*report.Graph).DOT)),
+	newRequest(lockCall, "Print the lock file of all stages, or with the build arg "+lockArg+" renew, prune or verify it", answerLock),
 }
 
 func newRequest(name, description string, answer func(context.Context, *query) (*client.Result, error)) request {
@@ -67,10 +71,12 @@ func ofOurs(id string) *request {
 
 // answer answers the build's subrequest. ok is false when there is none: then
 // it is a build. An unknown subrequest is BuildKit's typed error.
-func answer(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator, filename string) (_ *client.Result, ok bool, err error) {
+func answer(ctx context.Context, q *query) (_ *client.Result, ok bool, err error) {
+	bc, gen := q.client, q.gen
 	id := bc.BuildOpts().Opts[keyRequest]
 	if request := ofOurs(id); request != nil {
-		res, err := request.answer(ctx, &query{bc, gen, request.Version, filename})
+		q.version = request.Version
+		res, err := request.answer(ctx, q)
 		return res, true, err
 	}
 	switch {

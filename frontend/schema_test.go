@@ -27,7 +27,7 @@ func TestAnswersFollowTheirSchemas(t *testing.T) {
 		}
 		texts[file] = string(dt)
 	}
-	for request, path := range map[string]string{"graph": "../docs/schemas/graph.json", "targets": "../docs/schemas/targets.json"} {
+	for request, path := range map[string]string{"graph": "../docs/schemas/graph.json", "targets": "../docs/schemas/targets.json", "lock": "../docs/schemas/lock.json"} {
 		schema, err := compiler.Compile(path)
 		if err != nil {
 			t.Fatal(err)

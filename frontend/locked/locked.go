@@ -64,9 +64,10 @@ type Pins struct {
 	declared *syntax.Lock
 	pinned   map[lock.Source]*pinned
 
-	once sync.Once
-	lock *lock.Lock
-	err  error // of reading the lock
+	once    sync.Once
+	lock    *lock.Lock
+	missing bool  // there is no lock file
+	err     error // of reading it
 
 	outsideOnce sync.Once
 	outside     map[string]bool // the sources that the client gave
@@ -88,9 +89,13 @@ func New(c client.Client, mode Mode, update []string, command string) *Pins {
 // the build imports.
 func (p *Pins) Declare(f *module.File, l *syntax.Lock) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if f.Main {
 		p.declared = l
+	}
+	alone := p.declared == nil && p.mode != Off
+	p.mu.Unlock()
+	if alone && p.Notify != nil {
+		p.Notify(diagnostic.Warnf(RuleNotLocked, l.Place, "the lock of an imported file does not hold in this build: write LOCK into the file that imports it"))
 	}
 }
 
@@ -133,7 +138,8 @@ func (p *Pins) read(ctx context.Context) (*lock.Lock, error) {
 	case errors.Is(err, os.ErrNotExist) && p.mode != Strict:
 		l = &lock.Lock{Name: file.Name}
 		if p.mode == Loose {
-			p.warn("%s, so nothing is locked: %s", err, p.command)
+			p.missing = true
+			p.warn("%s, so nothing is locked: to write it, run %s", err, p.command)
 		}
 		return l, nil
 	case errors.Is(err, os.ErrNotExist):
@@ -198,7 +204,9 @@ func (p *Pins) find(ctx context.Context, s lock.Source, today lookUp) (*lock.Pin
 		}
 		return out, nil
 	case Loose:
-		p.warn("%s is not in %s: %s", s, l.Name, p.command)
+		if !p.missing { // which says it all
+			p.warn("%s is not in %s: run %s", s, l.Name, p.command)
+		}
 		return nil, nil
 	}
 	return nil, &missingError{s, l.Name, p.command}
