@@ -88,12 +88,13 @@ func (l *Lock) String(dockerfile, command string) string {
 // Matches reports whether a pattern, a name or a glob, means the entry's source: its
 // whole name, or that of an image without its tag or registry, or of a repository.
 func (s Source) Matches(pattern string) bool {
+	flat := strings.NewReplacer("/", "\x00").Replace // so that a * crosses slashes
 	for _, name := range s.names() {
-		if ok, err := path.Match(pattern, name); ok && err == nil {
+		if ok, err := path.Match(flat(pattern), flat(name)); ok && err == nil {
 			return true
 		}
 	}
-	return pattern == "*"
+	return false
 }
 
 // names are how a user may call the source.

@@ -2,6 +2,7 @@ package lock_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -144,6 +145,32 @@ func TestLocksThatEditorsChange(t *testing.T) {
 	} {
 		if l, err := parse(text); err != nil || len(l.Entries) != want {
 			t.Errorf("%q: %v %v", text, l, err)
+		}
+	}
+}
+
+// TestPatternsOfEntries guards by which names and globs entries are renewed.
+func TestPatternsOfEntries(t *testing.T) {
+	t.Parallel()
+	image, _, err := lock.ImageSource("golang:1.26-alpine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _, err := lock.ImageSource("ghcr.io/acme/tool:v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	git := lock.GitSource("https://github.com/acme/stages.git", "refs/tags/v1.4.0")
+	file := lock.HTTPSource("https://example.com/a/tool-1.4.tar.gz")
+	for pattern, want := range map[string][]lock.Source{
+		"*": {image, other, git, file}, "golang": {image}, "golang:1.26-alpine": {image}, "golang:1.*": {image}, "docker.io/library/golang": {image}, "go*": {image},
+		"ghcr.io/*": {other}, "ghcr.io/acme/tool": {other}, "https://*": {git, file}, "https://github.com/acme/stages.git#v1.4.0": {git},
+		"github.com/acme/stages": {git}, "stages": {git}, "tool-*.tar.gz": {file}, "alpine": nil, "[": nil,
+	} {
+		for _, s := range []lock.Source{image, other, git, file} {
+			if got := s.Matches(pattern); got != slices.Contains(want, s) {
+				t.Errorf("%s matches %s: %t", pattern, s, got)
+			}
 		}
 	}
 }

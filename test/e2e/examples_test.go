@@ -86,6 +86,19 @@ func TestExamples(t *testing.T) {
 			buildx(t, dir, "--build-arg=DISTRO=gentoo").fails(t, "it has to be one of alpine, debian, none")
 			buildx(t, dir, "--call=outline").ok(t).prints(t, "adds what helps to look into a running container")
 		},
+		"pinned/Dockerfile": func(t *testing.T, dir, _ string) {
+			locked := t.TempDir()
+			if err := os.CopyFS(locked, os.DirFS(dir)); err != nil {
+				t.Fatal(err)
+			}
+			buildx(t, locked, "--output=type=cacheonly").fails(t, "docker build --target=:lock -o . .")
+			buildx(t, locked, "--target=:lock", "--output=.").ok(t)
+			if got := buildImage(t, locked).run(t, "you").ok(t).stdout; got != "Hello, you.\n" {
+				t.Errorf("it prints %q", got)
+			}
+			buildx(t, locked, "--call=lock", "--build-arg=STAGECRAFT_LOCK=verify").ok(t)
+			buildx(t, locked, "--output=type=cacheonly", "--build-arg=BUILDKIT_SYNTAX="+upstreamImage).ok(t)
+		},
 		"interpreter/Dockerfile": func(t *testing.T, dir, _ string) {
 			for args, want := range map[string]string{
 				"VERSION=3.14 VARIANT=slim THREADS=locked": "tiny 3.14.2+jit\n",
