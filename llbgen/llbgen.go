@@ -45,8 +45,9 @@ type Generator struct {
 	lint  linter.Config
 	// buildLint are the rules that the build asks for in every file; nil for none.
 	buildLint *linter.Config
-	// bake is Options.Lower.
+	// bake is Options.Lower, pin Options.Pin.
 	bake bool
+	pin  func(ctx context.Context, f *module.File, image string) (string, error)
 }
 
 // Options change how a Generator works.
@@ -55,6 +56,8 @@ type Options struct {
 	// arg written into the text. It is there for tests: the result has to be
 	// the same.
 	Lower bool
+	// Pin is that of plan.Options.
+	Pin func(ctx context.Context, f *module.File, image string) (string, error)
 }
 
 // Warn is called for each lint warning. Its place has no text in a plain Dockerfile.
@@ -89,6 +92,7 @@ func New(ctx context.Context, bc *dockerui.Client, sources *source.Sources, reso
 		sources: sources,
 		warn:    warn,
 		bake:    options.Lower,
+		pin:     options.Pin,
 	}
 	if warn != nil {
 		var main *diagnostic.Text
@@ -266,6 +270,7 @@ func (g *Generator) planFile(ctx context.Context, file *module.File, opt dockerf
 		Request:        bc.BuildOpts().Opts["requestid"] != "",
 		Branches:       bc.BuildOpts().Opts["requestid"] == lint.SubrequestLintDefinition.Name,
 		Files:          g.sources.Files,
+		Pin:            g.pin,
 	}
 	for key := range bc.BuildOpts().Opts {
 		if name, ok := strings.CutPrefix(key, "context:"); ok && name != lower.ScratchContext {

@@ -62,7 +62,7 @@ func (p *Pins) image(ctx context.Context, ref string, opt sourceresolver.Opt) (s
 	if err != nil || done {
 		return ref, nil, err
 	}
-	e, err := p.pin(ctx, s, func(ctx context.Context) (lock.Source, string, error) {
+	e, err := p.pin(ctx, s, nil, func(ctx context.Context) (lock.Source, string, error) {
 		asked := opt
 		image := sourceresolver.ResolveImageOpt{}
 		if opt.ImageOpt != nil {
@@ -113,6 +113,6 @@ func (p *Pins) Import(ctx context.Context, from string) (string, bool, error) {
 	if err != nil || op == nil {
 		return from, false, err
 	}
-	e, err := p.source(ctx, op)
+	e, err := p.source(ctx, op, nil, "")
 	return from, e != nil, err
 }

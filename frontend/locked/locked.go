@@ -62,7 +62,8 @@ type Pins struct {
 
 	mu       sync.Mutex
 	declared *syntax.Lock
-	pinned   map[lock.Source]*pinned
+	owns     []*own // the locks of imported files
+	pinned   map[pinKey]*pinned
 
 	once    sync.Once
 	lock    *lock.Lock
@@ -74,6 +75,12 @@ type Pins struct {
 	outsideErr  error
 }
 
+// pinKey is a source, of an imported file when that has a lock which decides.
+type pinKey struct {
+	source lock.Source
+	own    *own
+}
+
 type pinned struct {
 	once  sync.Once
 	entry *lock.Pinned
@@ -82,20 +89,18 @@ type pinned struct {
 
 // New returns the client of a build over c. command is what writes the lock anew.
 func New(c client.Client, mode Mode, update []string, command string) *Pins {
-	return &Pins{Client: c, mode: mode, update: update, command: command, pinned: map[lock.Source]*pinned{}}
+	return &Pins{Client: c, mode: mode, update: update, command: command, pinned: map[pinKey]*pinned{}}
 }
 
-// Declare implements source.Locks. Only the main file's LOCK counts: it covers all that
-// the build imports.
+// Declare implements source.Locks. The main file's LOCK covers all that the build imports;
+// that of another file what stands in it, as far as the main one does not name it.
 func (p *Pins) Declare(f *module.File, l *syntax.Lock) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if f.Main {
 		p.declared = l
-	}
-	alone := p.declared == nil && p.mode != Off
-	p.mu.Unlock()
-	if alone && p.Notify != nil {
-		p.Notify(diagnostic.Warnf(RuleNotLocked, l.Place, "the lock of an imported file does not hold in this build: write LOCK into the file that imports it"))
+	} else if p.mode != Off {
+		p.owns = append(p.owns, &own{file: f, line: l})
 	}
 }
 
@@ -122,7 +127,7 @@ func (p *Pins) Lock(ctx context.Context) (*lock.Lock, error) {
 }
 
 func (p *Pins) read(ctx context.Context) (*lock.Lock, error) {
-	file, err := p.Sources.LockFile(ctx, p.Line())
+	file, err := p.Sources.LockFile(ctx, p.Sources.Files.Main(), p.Line())
 	if err != nil {
 		return nil, err
 	}
@@ -163,22 +168,33 @@ func (p *Pins) warn(format string, args ...any) {
 type lookUp func(ctx context.Context) (lock.Source, string, error)
 
 // pin returns the entry of a source; nil when the build goes on without one.
-func (p *Pins) pin(ctx context.Context, s lock.Source, today lookUp) (*lock.Pinned, error) {
+func (p *Pins) pin(ctx context.Context, s lock.Source, of *own, today lookUp) (*lock.Pinned, error) {
+	key := pinKey{source: s}
+	if l, err := p.mainLock(ctx); err != nil {
+		return nil, err
+	} else if l == nil || l.Find(s) == nil {
+		key.own = of // whose pin may be another one
+	}
 	p.mu.Lock()
-	one := p.pinned[s]
+	one := p.pinned[key]
 	if one == nil {
 		one = &pinned{}
-		p.pinned[s] = one
+		p.pinned[key] = one
 	}
 	p.mu.Unlock()
 	one.once.Do(func() {
 		defer guard.Recover(&one.err)
-		one.entry, one.err = p.find(ctx, s, today)
+		one.entry, one.err = p.find(ctx, s, of, today)
 	})
 	return one.entry, one.err
 }
 
-func (p *Pins) find(ctx context.Context, s lock.Source, today lookUp) (*lock.Pinned, error) {
+// find looks a source up: in the lock, then in that of the file where it stands, if it has
+// one, then where it comes from.
+func (p *Pins) find(ctx context.Context, s lock.Source, of *own, today lookUp) (*lock.Pinned, error) {
+	if of != nil && !p.active() {
+		return p.ownEntry(ctx, s, of)
+	}
 	l, err := p.Lock(ctx)
 	if err != nil {
 		return nil, err
@@ -187,6 +203,14 @@ func (p *Pins) find(ctx context.Context, s lock.Source, today lookUp) (*lock.Pin
 	if e := l.Find(s); e != nil {
 		out.Entry, out.Before = *e, e.Pin
 		if !p.renews(e.Source) {
+			return out, nil
+		}
+	} else if of != nil && !p.renews(s) {
+		if own, err := of.read(ctx, p); err != nil {
+			return nil, err
+		} else if e := own.Find(s); e != nil {
+			out.Entry = *e
+			out.Place = diagnostic.Place{}
 			return out, nil
 		}
 	}

@@ -16,13 +16,14 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/stagecraft-build/stagecraft/frontend/lock"
+	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/internal/guard"
 )
 
 // Solve solves a definition with its repositories and files as the lock pins them.
 func (p *Pins) Solve(ctx context.Context, req client.SolveRequest) (_ *client.Result, err error) {
 	defer guard.Recover(&err)
-	if p.active() && req.Definition != nil {
+	if (p.active() || p.ownOf(func(*module.File) bool { return true }) != nil) && req.Definition != nil {
 		if req.Definition, err = p.Definition(ctx, req.Definition); err != nil {
 			return nil, err
 		}
@@ -51,7 +52,7 @@ func (p *Pins) Definition(ctx context.Context, def *pb.Definition) (*pb.Definiti
 			}
 		}
 		if src := op.GetSource(); src != nil {
-			e, err := p.source(ctx, src)
+			e, err := p.source(ctx, src, def, before)
 			if err != nil {
 				return nil, placed(err, def, before)
 			}
@@ -84,15 +85,22 @@ func (p *Pins) Definition(ctx context.Context, def *pb.Definition) (*pb.Definiti
 
 // source returns the entry of a repository or a file; nil for what no lock pins: other
 // sources, those that have a pin, and those that the client gave.
-func (p *Pins) source(ctx context.Context, op *pb.SourceOp) (*lock.Pinned, error) {
+func (p *Pins) source(ctx context.Context, op *pb.SourceOp, def *pb.Definition, vertex string) (*lock.Pinned, error) {
 	s, ok := sourceFor(op)
 	if !ok {
+		return nil, nil
+	}
+	var of *own
+	if def != nil {
+		of = p.ownOfVertex(def, vertex)
+	}
+	if of == nil && !p.active() {
 		return nil, nil
 	}
 	if given, err := p.given(ctx); err != nil || given[op.Identifier] {
 		return nil, err
 	}
-	return p.pin(ctx, s, func(ctx context.Context) (lock.Source, string, error) {
+	return p.pin(ctx, s, of, func(ctx context.Context) (lock.Source, string, error) {
 		if s.Kind == lock.HTTP {
 			res, err := p.ResolveSourceMetadata(ctx, op, sourceresolver.Opt{LogName: "[lock] look up " + s.String(), HTTPOpt: &sourceresolver.ResolveHTTPOpt{}})
 			if err != nil {
@@ -248,24 +256,8 @@ func sourceOf(ctx context.Context, st llb.State, opts ...llb.ConstraintsOpt) (*p
 
 // placed puts an error where the vertex comes from, or the first one that uses it.
 func placed(err error, def *pb.Definition, vertex string) error {
-	users := map[string]bool{vertex: true}
-	for _, dt := range def.Def {
-		dgst := digest.FromBytes(dt).String()
-		var op pb.Op
-		if op.UnmarshalVT(dt) != nil {
-			return err
-		}
-		for _, in := range op.Inputs {
-			users[dgst] = users[dgst] || users[in.Digest]
-		}
-		if !users[dgst] {
-			continue
-		}
-		for _, location := range def.Source.GetLocations()[dgst].GetLocations() {
-			if i := int(location.SourceIndex); i < len(def.Source.Infos) && len(location.Ranges) > 0 {
-				return errdefs.WithSource(err, &errdefs.Source{Info: def.Source.Infos[i], Ranges: location.Ranges})
-			}
-		}
+	if info, ranges := placeOf(def, vertex); info != nil {
+		return errdefs.WithSource(err, &errdefs.Source{Info: info, Ranges: ranges})
 	}
 	return err
 }

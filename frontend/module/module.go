@@ -230,9 +230,9 @@ func (s *Set) read(ctx context.Context, f *File) (*diagnostic.Text, error) {
 	return text, nil
 }
 
-// Find returns where a file lies that the main file asks for.
-func (s *Set) Find(ctx context.Context, req Request) (*Source, string, error) {
-	f, err := s.resolve(ctx, s.main, req)
+// Find returns where a file lies that another one asks for.
+func (s *Set) Find(ctx context.Context, importer *File, req Request) (*Source, string, error) {
+	f, err := s.resolve(ctx, importer, req)
 	if err != nil {
 		return nil, "", err
 	}

@@ -25,7 +25,13 @@ func (p *planner) edges(at place) ([]Edge, error) {
 	case err != nil:
 		return nil, err
 	case m == nil:
-		return []Edge{p.outside(at.kind, name, env, at.platform)}, nil
+		e := p.outside(at.kind, name, env, at.platform)
+		if p.opt.Pin != nil && !e.Context && name != scratch {
+			if e.Pin, err = p.opt.Pin(p.ctx, env.File(), name); err != nil {
+				return nil, at.error(at.reference.TargetSpan, err)
+			}
+		}
+		return []Edge{e}, nil
 	case at.reference.Call || m.via != nil:
 		return p.callEdges(at, m)
 	}

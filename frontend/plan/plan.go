@@ -5,6 +5,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -47,6 +48,9 @@ type Options struct {
 	Branches bool
 	// Files are those of the build.
 	Files *module.Set
+	// Pin returns an image with its digest, where the file that names it has a lock of its
+	// own which counts; empty for any other. Nil for no locks.
+	Pin func(ctx context.Context, f *module.File, image string) (string, error)
 }
 
 // Plan is the static graph of a build for one platform.
@@ -113,8 +117,9 @@ type Edge struct {
 	Kind Kind
 	// To is the instance; nil for an image, a context or scratch.
 	To *Instance
-	// Name is that of an image or context; an instance has none.
-	Name string
+	// Name is that of an image or context; an instance has none. Pin is the image with
+	// its digest, where the file in which the reference stands has a lock of its own.
+	Name, Pin string
 	// Platform is what an image or context is wanted for, and the image of a call that is
 	// a base: that of the FROM for a base, else that of the sub-build.
 	Platform *ocispecs.Platform
@@ -136,6 +141,9 @@ type Copy struct {
 	Words []string
 	JSON  bool
 }
+
+// Image returns the name of an image, with its digest where that is pinned.
+func (e Edge) Image() string { return cmp.Or(e.Pin, e.Name) }
 
 // Files returns the files whose stages the plan has, the main one first.
 func (p *Plan) Files() []*module.File { return p.files }

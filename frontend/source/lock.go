@@ -35,26 +35,25 @@ type LockFile struct {
 	path   string
 }
 
-// LockFile finds the lock file of the main file: the one that its LOCK names, else the
-// one beside it. A Dockerfile that comes without its directory, or out of a git context, has
-// Dockerfile.lock in the root of the context.
-func (s *Sources) LockFile(ctx context.Context, l *syntax.Lock) (*LockFile, error) {
-	main := s.Files.Main()
-	found := &LockFile{source: main.Source, path: lock.NameFor(main.Path)}
-	alone := main.Source == main.Root || s.tree(main.Source).alone
+// LockFile finds the lock file of a file, the main one or an imported one: the one that its
+// LOCK names, else the one beside it. A Dockerfile that comes without its directory, or out of
+// a git context, has Dockerfile.lock in the root of the context.
+func (s *Sources) LockFile(ctx context.Context, f *module.File, l *syntax.Lock) (*LockFile, error) {
+	found := &LockFile{source: f.Source, path: lock.NameFor(f.Path)}
+	alone := f.Main && (f.Source == f.Root || s.tree(f.Source).alone)
 	switch {
 	case l != nil && l.Path != "":
 		var err error
-		if found.source, found.path, err = s.Files.Find(ctx, module.Request{At: l.Place, Path: l.Path}); err != nil {
+		if found.source, found.path, err = s.Files.Find(ctx, f, module.Request{At: l.Place, Path: l.Path}); err != nil {
 			return nil, diagnostic.At(l.Place, err)
 		}
 	case alone:
 		found.path = lock.NameFor(dockerui.DefaultDockerfileName)
 	}
-	switch {
+	switch main := s.Files.Main(); {
 	case alone:
-		found.source = main.Root
-	case found.source == main.Source: // and nowhere else: there it is that of another file
+		found.source = f.Root
+	case found.source == main.Source && s.beside != nil: // and nowhere else: there it is that of another file
 		found.source = s.beside
 	}
 	found.Name = path.Base(found.path)

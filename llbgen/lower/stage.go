@@ -112,6 +112,9 @@ func (l *lowerer) base(inst *plan.Instance) error {
 		if err != nil {
 			return err
 		}
+		if inst.Base.Pin != "" {
+			base, same = inst.Base.Pin, false
+		}
 		if safe := l.outside(base); safe != base {
 			base, same = safe, false
 		}
@@ -247,6 +250,9 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) er
 			if e.Shown != "" && e.Shown != e.To.Name && !ref.Mount {
 				origin.From, origin.Shown = name, e.Shown
 			}
+			if e.Pin != "" && !ref.Mount {
+				origin.From, origin.Shown = name, ref.Text
+			}
 		}
 		if e.Copy == nil {
 			continue
@@ -274,11 +280,11 @@ func (l *lowerer) edge(inst *plan.Instance, e plan.Edge) string {
 	case e.To != nil:
 		return l.unit.naming.name(e.To)
 	case e.Name == scratch || !l.unit.foreign(inst):
-		return l.outside(e.Name)
+		return l.outside(e.Image())
 	case e.Context:
 		return l.context(e.Name, inst.Env.Platform)
 	}
-	return l.helperOf(inst, e.Name)
+	return l.helperOf(inst, e.Image())
 }
 
 // outside returns a name for an image or context that is no stage's in the text.

@@ -52,7 +52,7 @@ func (l *lowerer) helpers() error {
 			continue
 		}
 		if !inst.Replaced && inst.Base.To == nil && inst.Base.Name == scratch {
-			if err := l.helper(inst, scratch, ScratchContext, inst.From); err != nil {
+			if err := l.helper(inst, scratch, scratch, ScratchContext, inst.From); err != nil {
 				return err
 			}
 		}
@@ -64,8 +64,8 @@ func (l *lowerer) helpers() error {
 					}
 					// a name that stands for the image without its triggers, which
 					// only a FROM runs
-					image := l.standIn("image "+e.Name, e.Name, Image{e.Name})
-					if err := l.helper(inst, e.Name, image, in); err != nil {
+					image := l.standIn("image "+e.Image(), e.Name, Image{e.Image()})
+					if err := l.helper(inst, e.Image(), e.Name, image, in); err != nil {
 						return err
 					}
 				}
@@ -75,9 +75,8 @@ func (l *lowerer) helpers() error {
 	return nil
 }
 
-// helper writes a stage that is an image on the platform of inst.
-func (l *lowerer) helper(inst *plan.Instance, key, image string, in *syntax.Instruction) error {
-	shown := key
+// helper writes a stage that is an image on the platform of inst; users see it as shown.
+func (l *lowerer) helper(inst *plan.Instance, key, shown, image string, in *syntax.Instruction) error {
 	key += " " + platforms.FormatAll(inst.Env.Platform)
 	if _, ok := l.ofHelper[key]; ok {
 		return nil
