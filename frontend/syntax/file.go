@@ -44,9 +44,9 @@ type File struct {
 	index *lineIndex
 	// header is where the directives end.
 	header int
-	// apart are the warnings of comments that would be extensions without a space. They
-	// hold in files with extensions: elsewhere such a comment is one.
-	apart []*diagnostic.Diagnostic
+	// doubts are the warnings of comments that may be nothing else in a file without
+	// extensions; in one with them they hold.
+	doubts []*diagnostic.Diagnostic
 	// lent are the images of mounts of imported files.
 	lent []lentImage
 	// mounts are the named mounts.
@@ -136,7 +136,7 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 	f.findMachineArgs()
 	f.Extended = f.Extended || len(f.machineArgs) > 0
 	if f.Extended {
-		f.Warnings = append(f.Warnings, f.apart...)
+		f.Warnings = append(f.Warnings, f.doubts...)
 		if err := f.checkEnd(all); err != nil {
 			return f, err
 		}
