@@ -129,6 +129,9 @@ func (b *blocks) enter(in *Instruction, block *Block, expression Span) error {
 	if expression.Start >= expression.End {
 		return errorAt(in.keyword.Start, len(strings.TrimSpace(in.Line)), `an expression is missing: write IF TARGETARCH == "arm64"`)
 	}
+	if startsFlag(in.Line[expression.Start:expression.End]) {
+		return errorAt(expression.Start, expression.End, "%s takes no flags: write them on an instruction", strings.ToUpper(in.Keyword))
+	}
 	c, err := in.bare(expression, false)
 	if err != nil {
 		return err

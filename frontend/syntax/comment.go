@@ -94,6 +94,9 @@ func (in *Instruction) insert(flags logicalLine) {
 // checkFlags refuses a comment that holds more than flags.
 func (f *File) checkFlags(c comment) error {
 	r := readFlags(c.text, 0, f.Escape)
+	if n := len(r.flags); n > 0 && !r.ended && r.flags[n-1].awaitsCall(c.text[r.args.Start:r.args.End]) {
+		return f.errorAt(c.offset+r.args.Start, c.offset+r.args.Start+1, noSpace, c.text[r.flags[n-1].Span.Start:r.flags[n-1].Span.End])
+	}
 	if r.ended || r.args.Start < r.args.End {
 		return f.errorAt(c.offset+r.args.Start, c.offset+r.args.End, "only flags may stand in a #+ line: quote a value that holds spaces, and write a remark in a comment of its own")
 	}

@@ -210,6 +210,10 @@ func (r *fileReader) read(in *Instruction) error {
 		if err := r.file.refuseInner(in); err != nil {
 			return err
 		}
+		if flags.text != "" && r.blocks.isMarker(word) {
+			at := flags.offset(0, false)
+			return r.file.errorAt(at, at+len(strings.TrimSpace(flags.text)), "%s takes no flags: write them above an instruction", strings.ToUpper(word))
+		}
 		in.insert(flags)
 		in.Line = in.logical.text
 		return r.module(word, in.logical)
@@ -385,14 +389,14 @@ func (f *File) All() iter.Seq[*Instruction] {
 // refuse turns an error of upstream's instruction parser into that of its file
 // parser.
 func (in *Instruction) refuse(err error) error {
-	err = fmt.Errorf("dockerfile parse error on line %d: %w", in.StartLine, err)
+	place := in.Lines()
 	if _, rest, ok := strings.Cut(err.Error(), "unknown flag: "); ok {
 		name, _, _ := strings.Cut(rest, " ")
 		if i := slices.IndexFunc(in.Flags, func(f *Flag) bool { return f.Name == name }); i >= 0 {
-			return diagnostic.Worded(in.Place(in.Flags[i].Span), err)
+			place = in.Place(in.Flags[i].Span)
 		}
 	}
-	return diagnostic.Worded(in.Lines(), err)
+	return diagnostic.Worded(place, fmt.Errorf("dockerfile parse error on line %d: %w", place.Line(), err))
 }
 
 // directives returns where the parser directives at the top of data end; a byte
