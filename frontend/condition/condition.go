@@ -41,6 +41,8 @@ type Condition struct {
 	Orders []Comparison
 	// Equals are the comparisons of a name with a text by == or in.
 	Equals []Comparison
+	// Peers are the names that such a comparison compares with a name.
+	Peers []string
 
 	program *vm.Program
 	data    map[string]bool
@@ -99,10 +101,25 @@ func New(text string, opt Options) (*Condition, error) {
 	c := &Condition{Text: text, data: map[string]bool{}}
 	tree, err := parser.Parse(text)
 	if err != nil {
+		if mistake := foreign(text, err); mistake != nil {
+			return nil, mistake
+		}
 		return nil, c.located(err)
 	}
 	found := &reader{functions: map[ast.Node]bool{}}
 	ast.Walk(&tree.Node, found)
+	sequence, ok := tree.Node.(*ast.SequenceNode)
+	if ok || strings.HasSuffix(strings.TrimSpace(text), ";") {
+		if mistake := foreign(text, nil); mistake != nil {
+			return nil, mistake
+		}
+	}
+	if ok {
+		return nil, c.errorAt(sequence.Nodes[len(sequence.Nodes)-1].Location(), secondExpression)
+	}
+	if !opt.Value {
+		found.noVariable(tree.Node)
+	}
 	if found.refused != nil {
 		return nil, c.errorAt(found.refused.Location(), found.reason)
 	}

@@ -56,6 +56,21 @@ func Reserved(name string) bool {
 	return ours || theirs || strings.Contains(keywords, " "+name+" ")
 }
 
+// known returns the names of the functions of conditions.
+func known() []string {
+	var out []string
+	for name := range named {
+		out = append(out, name)
+	}
+	for name := range builtin.Index {
+		if !strings.Contains(growing, " "+name+" ") {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // keywords are the words of the language that are no names.
 const keywords = " true false nil in and or not let if else matches contains startsWith endsWith "
 

@@ -1,12 +1,15 @@
 package condition
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"regexp/syntax"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
+	"github.com/moby/buildkit/util/suggest"
 )
 
 // reader finds the names of an expression, and what conditions leave out of the
@@ -26,6 +29,9 @@ type reader struct {
 // together, that compare all elements with all, or whose result is another one
 // the next time.
 const growing = " reduce groupBy repeat replace toJSON toBase64 uniq now timezone toPairs "
+
+// secondExpression is the mistake of a sequence, of which only the last part would count.
+const secondExpression = "a second expression: join them with && in one, without ;"
 
 // maxSteps is how large the patterns of an expression are together, in
 // instructions of package regexp: each may take part in every letter of a value.
@@ -56,20 +62,52 @@ func (r *reader) Visit(node *ast.Node) {
 			}
 			name = "function " + callee.Value
 		}
-		r.refuse(n, "there is no "+name+" for conditions")
+		err := errors.New("there is no " + name + " for conditions")
+		if callee, ok := n.Callee.(*ast.IdentifierNode); ok {
+			_, err = suggest.WrapErrorMaybe(err, callee.Value, known(), true)
+		}
+		r.refuse(n, err.Error())
 	case *ast.BuiltinNode:
 		if strings.Contains(growing, " "+n.Name+" ") {
 			r.refuse(n, fmt.Sprintf("%s is not for conditions, which ask and do not build text", n.Name))
 		}
+	case *ast.SequenceNode:
+		r.refuse(n.Nodes[len(n.Nodes)-1], secondExpression)
+	case *ast.UnaryNode:
+		r.noVariable(n.Node)
 	case *ast.BinaryNode:
-		if n.Operator == "matches" {
+		switch n.Operator {
+		case "matches":
+			r.noVariable(n.Left)
 			r.pattern(n.Right)
+		case "+", "??": // make a text
+		default:
+			r.noVariable(n.Left)
+			r.noVariable(n.Right)
 		}
 	case *ast.PredicateNode:
 		inner := &reader{functions: map[ast.Node]bool{}}
 		ast.Walk(&n.Node, predicates{inner})
 		if inner.refused != nil {
 			r.refuse(inner.refused, "a test of each element holds no other such test: split the condition")
+		}
+	}
+}
+
+// variable is a text that was meant for the value of a name.
+var variable = regexp.MustCompile(`^\$(?:(\w+)|\{(\w+)\})$`)
+
+// noVariable refuses a text that is a variable where a value is looked at: it stands
+// for itself, so the condition would be the same in every build.
+func (r *reader) noVariable(node ast.Node) {
+	switch n := node.(type) {
+	case *ast.StringNode:
+		if name := variable.FindStringSubmatch(n.Value); name != nil {
+			r.refuse(n, fmt.Sprintf("%q is a text, not the value of a name: write %s without quotes and $", n.Value, name[1]+name[2]))
+		}
+	case *ast.ArrayNode:
+		for _, item := range n.Nodes {
+			r.noVariable(item)
 		}
 	}
 }
@@ -269,6 +307,9 @@ func (v *comparisons) ofData(node ast.Node) bool {
 
 func (v *comparisons) equal(at Comparison, name, text ast.Node) {
 	id, ok := name.(*ast.IdentifierNode)
+	if peer, named := text.(*ast.IdentifierNode); ok && named {
+		v.c.Peers = append(v.c.Peers, peer.Value)
+	}
 	literal, ok2 := text.(*ast.StringNode)
 	if ok && ok2 {
 		at.Start, at.End = v.c.offset(literal.Location().From), v.c.offset(literal.Location().To)

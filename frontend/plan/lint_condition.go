@@ -83,7 +83,12 @@ func (p *planner) lintConditions(f *module.File) {
 					message = "no ARG or ENV declares %s, and ENV of the base image is not known: it is always empty"
 				}
 				err := fmt.Errorf(message, name.Name)
-				p.warn(RuleUndeclaredName, in.Place(c.Span(name.Offset, name.Offset+len(name.Name))), "%s", suggest.WrapError(err, name.Name, known, true))
+				if slices.Contains(c.Peers, name.Name) {
+					err = fmt.Errorf("%w (did you mean %q, in quotes?)", err, name.Name)
+				} else {
+					err = suggest.WrapError(err, name.Name, known, true)
+				}
+				p.warn(RuleUndeclaredName, in.Place(c.Span(name.Offset, name.Offset+len(name.Name))), "%s", err)
 			}
 		}
 	}

@@ -25,7 +25,7 @@ func suggestStage(file *dockerfile, err error, name string, more []string) error
 		return err
 	}
 	if len(names) == 0 {
-		return fmt.Errorf("%w (the stages have no names: write FROM … AS %s)", err, name)
+		return fmt.Errorf("%w (the stages have no names: write FROM … AS NAME at the one that is meant, and NAME here)", err)
 	}
 	distance := map[string]int{}
 	for _, known := range names {

@@ -50,7 +50,8 @@ const (
 
 // strangers are words of other languages for the markers.
 var strangers = map[string]string{
-	"endif": "END", "fi": "END", "elif": "ELSE IF", "elsif": "ELSE IF", "elseif": "ELSE IF", "elsefi": "END",
+	"endif": endMarker, "fi": endMarker, "done": endMarker, "elsefi": endMarker,
+	"elif": elseIfMarker, "elsif": elseIfMarker, "elseif": elseIfMarker,
 }
 
 // blocks are those that are open at a line of a file.
@@ -59,6 +60,8 @@ type blocks struct {
 	open *Branch
 	// inStage is set behind the first FROM.
 	inStage bool
+	// missed is the line of a comment above that is nearly an IF; 0 for none.
+	missed int
 	// ended is a block of stages that ended; only a stage may follow.
 	ended *Block
 	// all are the blocks so far; inner says that they stand between the lines of
@@ -100,7 +103,7 @@ func (b *blocks) read(in *Instruction) error {
 		return b.enter(in, block, rest)
 	case elseWord:
 		if b.open == nil {
-			return errorAt(start, end, "there is no IF above this ELSE")
+			return b.noIf(start, end, elseMarker)
 		}
 		block := b.open.Block
 		if block.Branches[len(block.Branches)-1].Marker.If == nil {
@@ -126,6 +129,9 @@ func (b *blocks) enter(in *Instruction, block *Block, expression Span) error {
 	if expression.Start >= expression.End {
 		return errorAt(in.keyword.Start, len(strings.TrimSpace(in.Line)), `an expression is missing: write IF TARGETARCH == "arm64"`)
 	}
+	if startsFlag(in.Line[expression.Start:expression.End]) {
+		return errorAt(expression.Start, expression.End, "%s takes no flags: write them on an instruction", strings.ToUpper(in.Keyword))
+	}
 	c, err := in.bare(expression, false)
 	if err != nil {
 		return err
@@ -141,11 +147,19 @@ func (block *Block) add(in *Instruction) {
 	block.Branches = append(block.Branches, &Branch{Block: block, Marker: in})
 }
 
+// noIf refuses a marker outside of blocks.
+func (b *blocks) noIf(start, end int, marker string) error {
+	if b.missed > 0 {
+		return errorAt(start, end, "there is no IF above this %s: line %d is a comment (did you mean #+ IF?)", marker, b.missed)
+	}
+	return errorAt(start, end, "there is no IF above this %s", marker)
+}
+
 // end closes the innermost block.
 func (b *blocks) end(in *Instruction, rest Span) error {
 	switch {
 	case b.open == nil:
-		return errorAt(in.keyword.Start, in.keyword.End, "there is no IF above this END")
+		return b.noIf(in.keyword.Start, in.keyword.End, endMarker)
 	case rest.Start < rest.End:
 		return errorAt(rest.Start, rest.End, "nothing may stand behind END")
 	}
@@ -176,7 +190,7 @@ func (b *blocks) place(in *Instruction, keyword string) error {
 		kind = globalBlock
 	}
 	if b.ended != nil && kind != stageBlock {
-		return fmt.Errorf("a stage ends with the block of stages above it (line %d): this line belongs into the block, or behind a FROM", b.ended.line())
+		return errorAt(in.keyword.Start, in.keyword.End, "a stage ends with the block of stages above it (line %d): this line belongs into the block, or behind a FROM", b.ended.line())
 	}
 	b.ended = nil
 	in.Branch = b.open
@@ -191,11 +205,11 @@ func (b *blocks) place(in *Instruction, keyword string) error {
 			block.kind = within
 		case block.kind == within:
 		case within == stageBlock && block.kind == globalBlock:
-			return fmt.Errorf("the block that begins on line %d holds lines of the global part: end it above the FROM", block.line())
+			return errorAt(in.keyword.Start, in.keyword.End, "the block that begins on line %d holds lines of the global part: end it above the FROM", block.line())
 		case within == stageBlock:
-			return fmt.Errorf("the block that begins on line %d would cut a stage in two: end it above the FROM, or begin it with a FROM", block.line())
+			return errorAt(in.keyword.Start, in.keyword.End, "the block that begins on line %d would cut a stage in two: end it above the FROM, or begin it with a FROM", block.line())
 		default:
-			return fmt.Errorf("the block that begins on line %d holds stages: this branch begins with a FROM too", block.line())
+			return errorAt(in.keyword.Start, in.keyword.End, "the block that begins on line %d holds stages: this branch begins with a FROM too", block.line())
 		}
 		branch.filled = true
 	}

@@ -23,17 +23,17 @@ func TestMistakesInBlocks(t *testing.T) {
 		"FROM a\nIF A =\nRUN x\nEND":                                  `line 2, column 6: unexpected token Operator("="): write == to compare`,
 		"FROM a\nIF A\nEND\nRUN x":                                    `line 3, column 1: nothing stands in the block that begins on line 2`,
 		"FROM a\nIF A\nRUN x\nEND IF":                                 `line 4, column 5: nothing may stand behind END`,
-		"FROM a\nIF A\nRUN x\nFROM b\nEND":                            `the block that begins on line 2 would cut a stage in two: end it above the FROM, or begin it with a FROM`,
-		"FROM a\nIF A\nFROM b\nRUN x\nEND\nRUN y":                     `a stage ends with the block of stages above it (line 2): this line belongs into the block, or behind a FROM`,
-		"FROM a\nIF A\nFROM b\nELSE\nRUN x\nEND":                      `the block that begins on line 2 holds stages: this branch begins with a FROM too`,
-		"IF A\nARG B\nFROM a\nEND":                                    `the block that begins on line 1 holds lines of the global part: end it above the FROM`,
+		"FROM a\nIF A\nRUN x\nFROM b\nEND":                            `line 4, column 1: the block that begins on line 2 would cut a stage in two: end it above the FROM, or begin it with a FROM`,
+		"FROM a\nIF A\nFROM b\nRUN x\nEND\nRUN y":                     `line 6, column 1: a stage ends with the block of stages above it (line 2): this line belongs into the block, or behind a FROM`,
+		"FROM a\nIF A\nFROM b\nELSE\nRUN x\nEND":                      `line 5, column 1: the block that begins on line 2 holds stages: this branch begins with a FROM too`,
+		"IF A\nARG B\nFROM a\nEND":                                    `line 3, column 1: the block that begins on line 1 holds lines of the global part: end it above the FROM`,
 		"IF A\nMOUNT c type=cache,target=/c\nEND\nFROM a":             `line 2, column 1: MOUNT stands outside of blocks: put the condition on the instruction that uses the mount`,
 		"FROM a\nRUN x; \\\n#+ IF A\n  y; \\\n  z":                    `line 3, column 4: the block has to end above line 5, the last line of the instruction or of its heredoc`,
 		"FROM a\nRUN x; \\\n#+ END\n  y; \\\n  z":                     `line 3, column 4: there is no IF above this END`,
 		"FROM a\nRUN <<EOF\n#+ IF A\nx\nEOF":                          `line 3, column 4: the block has to end above line 5, the last line of the instruction or of its heredoc`,
 		"FROM a\nRUN x \\\n#+ IF A\n#+ END\n y":                       `line 4, column 4: nothing stands in the block that begins on line 3`,
 		"FROM a\n#+ --if=B\n#+ IF A\nRUN x\n#+ END":                   `line 3, column 4: no instruction may stand between flags and the line that they are for`,
-		"FROM a\nIF A\n  IF B\n  RUN x\n  END\n  FROM b\nEND":         `the block that begins on line 2 would cut a stage in two: end it above the FROM, or begin it with a FROM`,
+		"FROM a\nIF A\n  IF B\n  RUN x\n  END\n  FROM b\nEND":         `line 6, column 3: the block that begins on line 2 would cut a stage in two: end it above the FROM, or begin it with a FROM`,
 		"IF A\nFROM a\nIF B\nRUN x\nEND\nRUN y\nELSE\nFROM b\nEND":    ``,
 		"ARG A\nIF A\nARG B=1\nELSE IF B\nARG B=2\nEND\nFROM a\n":     ``,
 		"FROM a\nRUN cat <<EOF\n#+ IF A\nEOF\nCOPY <<X /y\n#+ END\nX": ``,
@@ -42,6 +42,31 @@ func TestMistakesInBlocks(t *testing.T) {
 		_, err := syntax.Parse(&diagnostic.Text{Data: []byte(text)}, syntax.Options{})
 		if got := strings.TrimPrefix(fmt.Sprint(err), "<nil>"); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", text, got, want)
+		}
+	}
+}
+
+// TestNoLineOfAnOpenBlockIsAComment guards that no slip makes a comment of the line of
+// a block: the build would be that of other branches.
+func TestNoLineOfAnOpenBlockIsAComment(t *testing.T) {
+	t.Parallel()
+	for _, prefix := range []string{"#+ ", "#+\t", "#+", "# + ", "#\t+"} {
+		words := []string{"ELSE", "END", "ELIF A", "ELSIF A", "ELSEIF A", "ENDIF", "FI", "DONE", "ELSE IF A"}
+		if prefix[:2] == "#+" { // else a remark
+			words = append(words, "else", "Else", "eLSE", "end", "End", "elif A", "ElseIf A", "endif", "fi", "done", "else if A", "ELSE:", "end.", "else # b",
+				"LESE", "eles", "ELS", "ELSEE", "EDN", "edn", "ENDD", "EN", "else b")
+		}
+		for _, word := range words {
+			for _, frame := range []string{"FROM a\n#+ IF A\nRUN x\n%s\nRUN y\n#+ END\n", "FROM a\nIF A\nRUN x\n%s\nRUN y\nEND\n", "FROM a\nIF A\nRUN x\nEND\nIF A\nRUN x\n%s\n",
+				"FROM a\nRUN x; \\\n#+ IF A\n x; \\\n%s\n x; \\\n#+ END\n x", "FROM a\nRUN <<EOF\n#+ IF A\nx\n  %s\nx\n#+ END\nx\nEOF\n"} {
+				if (prefix == "#+ " || prefix == "#+\t") && (word == "ELSE" || word == "END" || word == "ELSE IF A") {
+					continue // is one
+				}
+				text := fmt.Sprintf(frame, prefix+word)
+				if _, err := syntax.Parse(&diagnostic.Text{Data: []byte(text)}, syntax.Options{}); err == nil || !strings.Contains(err.Error(), "is a comment, and the block of line") {
+					t.Errorf("%s\ngives %v", text, err)
+				}
+			}
 		}
 	}
 }

@@ -1,15 +1,11 @@
 package syntax
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
-	"github.com/moby/buildkit/util/suggest"
-
-	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 )
 
 // extensionPrefix starts a comment that is an extension: stock builders and
@@ -20,13 +16,6 @@ const extensionPrefix = "#+"
 // they stand in capitals.
 var extensionInstructions = []string{"IMPORT", "MOUNT", "LET", "LOCK", "UNSET", "IF", "ELSE", "END"}
 
-// RuleMisspelledExtension warns of a comment that is nearly an extension.
-var RuleMisspelledExtension = &diagnostic.Rule{
-	Name:        "MisspelledExtension",
-	Description: "A comment that is nearly an extension is a comment",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/misspelled-extension.md",
-}
-
 // comment is one that is an extension, or nearly: the text behind the prefix and
 // where that stands.
 type comment struct {
@@ -34,10 +23,26 @@ type comment struct {
 	offset int
 	// spaced is set when a space stands behind the prefix.
 	spaced bool
+	// apart is the prefix with a space in it: such a comment is no extension.
+	apart string
 }
 
 // flags reports whether the comment gives flags to the instruction below.
 func (c comment) flags() bool { return startsFlag(c.text) }
+
+// prefix returns the start of the comment as a message shows it.
+func (c comment) prefix() string {
+	switch {
+	case c.apart != "":
+		return c.apart
+	case c.spaced:
+		return extensionPrefix + " "
+	}
+	return extensionPrefix
+}
+
+// start is where the comment is shown to start: its prefix is wrong, or its text.
+func (c comment) start() int { return c.offset - len(c.apart) }
 
 func startsFlag(text string) bool {
 	return len(text) > 2 && text[:2] == "--" && ('a' <= text[2]|0x20 && text[2]|0x20 <= 'z')
@@ -47,7 +52,7 @@ func startsFlag(text string) bool {
 // returns the flags among them.
 func (in *Instruction) readComments(r *fileReader) (flags logicalLine, err error) {
 	for _, c := range in.file.comments(in.leadStart, max(in.start, in.leadStart)) {
-		if !c.flags() {
+		if c.apart != "" || !c.flags() {
 			if err := in.file.extensionComment(c, r); err != nil {
 				return flags, err
 			}
@@ -89,6 +94,9 @@ func (in *Instruction) insert(flags logicalLine) {
 // checkFlags refuses a comment that holds more than flags.
 func (f *File) checkFlags(c comment) error {
 	r := readFlags(c.text, 0, f.Escape)
+	if n := len(r.flags); n > 0 && !r.ended && r.flags[n-1].awaitsCall(c.text[r.args.Start:r.args.End]) {
+		return f.errorAt(c.offset+r.args.Start, c.offset+r.args.Start+1, noSpace, c.text[r.flags[n-1].Span.Start:r.flags[n-1].Span.End])
+	}
 	if r.ended || r.args.Start < r.args.End {
 		return f.errorAt(c.offset+r.args.Start, c.offset+r.args.End, "only flags may stand in a #+ line: quote a value that holds spaces, and write a remark in a comment of its own")
 	}
@@ -106,7 +114,7 @@ func (f *File) checkFlags(c comment) error {
 // trailingComments reads the comments below the last instruction.
 func (f *File) trailingComments(from int, r *fileReader) error {
 	for _, c := range f.comments(from, len(f.text)) {
-		if c.flags() {
+		if c.apart == "" && c.flags() {
 			return f.errorAt(c.offset, c.offset+len(c.text), "there is no instruction below these flags")
 		}
 		if err := f.extensionComment(c, r); err != nil {
@@ -131,35 +139,33 @@ func (f *File) comments(from, to int) []comment {
 			c.text = strings.TrimRightFunc(c.text, unicode.IsSpace)
 			out = append(out, c)
 		} else if apart.MatchString(trimmed) {
-			at, plus := from+len(line)-len(trimmed), strings.IndexByte(trimmed, '+')+1
-			f.apart = append(f.apart, diagnostic.Warnf(RuleMisspelledExtension, f.span(at, at+plus), "%s is a comment (did you mean %s?)", trimmed[:plus], extensionPrefix))
+			c := comment{text: strings.TrimLeftFunc(trimmed[strings.IndexByte(trimmed, '+')+1:], unicode.IsSpace)}
+			c.apart = trimmed[:len(trimmed)-len(c.text)]
+			c.offset = from + len(line) - len(c.text)
+			c.text = strings.TrimRightFunc(c.text, unicode.IsSpace)
+			out = append(out, c)
 		}
 		from += len(line)
 	}
 	return out
 }
 
-// apart matches a comment that would be an extension without the space in front
-// of the plus sign.
-var apart = regexp.MustCompile(`^#[ \t]+\+[ \t]*(--(after|mount|if|if-exists|from|required|oneof|global)\b|(IMPORT|MOUNT|UNSET|LET) \S|LOCK\s*$)`)
-
 // isInstruction reports whether a comment is an instruction.
 func (f *File) isInstruction(c comment) bool {
 	_, end := firstWord(c.text)
-	return c.spaced && slices.Contains(extensionInstructions, c.text[:end])
+	return c.apart == "" && c.spaced && slices.Contains(extensionInstructions, c.text[:end])
 }
 
 // extensionComment reads a comment that is an instruction, or looks like one.
 func (f *File) extensionComment(c comment, r *fileReader) error {
 	_, end := firstWord(c.text)
 	word := c.text[:end]
-	if rest := strings.TrimSpace(c.text[end:]); c.spaced && (word == "ENV" || word == "LABEL") && strings.HasPrefix(rest, "--from") {
+	if rest := strings.TrimSpace(c.text[end:]); c.apart == "" && c.spaced && (word == "ENV" || word == "LABEL") && strings.HasPrefix(rest, "--from") {
 		f.Extended = true
 		return f.errorAt(c.offset, c.offset+end, "%s --from is not part of this release", word)
 	}
 	if !f.isInstruction(c) {
-		f.looksLike(c, word)
-		return nil
+		return f.looksLike(c, r.blocks)
 	}
 	f.Extended = true
 	var line logicalLine
@@ -172,27 +178,4 @@ func (f *File) extensionComment(c comment, r *fileReader) error {
 		return r.let(&Instruction{file: f, logical: line, leadStart: c.offset, start: c.offset, end: end, heredocs: end})
 	}
 	return f.errorAt(c.offset, c.offset+end, "%s is not part of this release", word)
-}
-
-// looksLike warns of a comment that is nearly an extension.
-func (f *File) looksLike(c comment, word string) {
-	rest := strings.TrimSpace(c.text[len(word):])
-	name, _, assigned := strings.Cut(word, "=")
-	upper, end := strings.ToUpper(word), len(word)
-	switch {
-	case assigned && slices.Contains([]string{"after", "mount", "if", "if-exists", "from", "oneof"}, name):
-		f.misspelled(c.offset, word, "--"+word)
-	case !c.spaced && rest != "" && slices.Contains(extensionInstructions, word):
-		f.Warnings = append(f.Warnings, diagnostic.Warnf(RuleMisspelledExtension, f.span(c.offset, c.offset+end), "%s%s is a comment (did you mean %s %s?)", extensionPrefix, word, extensionPrefix, word))
-	case upper == "IMPORT" && strings.Contains(strings.ToUpper(rest), " AS "), upper == "MOUNT" && strings.Contains(rest, "="):
-		f.misspelled(c.offset, word, upper)
-	case word == upper && len(word) > 3:
-		if near, ok := suggest.Search(word, extensionInstructions, true); ok && len(near) > 3 {
-			f.misspelled(c.offset, word, near)
-		}
-	}
-}
-
-func (f *File) misspelled(offset int, word, meant string) {
-	f.Warnings = append(f.Warnings, diagnostic.Warnf(RuleMisspelledExtension, f.span(offset, offset+len(word)), "%s %s is a comment (did you mean %s?)", extensionPrefix, word, meant))
 }

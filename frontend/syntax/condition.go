@@ -154,19 +154,28 @@ func (in *Instruction) condition(f *Flag) (bool, error) {
 	return false, nil
 }
 
-// leadingOperator returns the operator of an expression with which text starts;
-// empty for none.
-func leadingOperator(text string) string {
-	word, _, more := strings.Cut(text, " ")
+// leadingOperator returns the operator of an expression with which text starts, a
+// command or words that may be patterns of files; empty for none.
+func leadingOperator(text string, isCommand bool) string {
+	_, end := firstWord(text)
+	word, rest := text[:end], strings.TrimSpace(text[end:])
 	switch word {
-	case "==", "!=", "<=", ">=", "&&", "||", "??", "<", ">":
+	case "<", ">", "<=", ">=", "??", "?", "|", "+", "-", "%":
 		return word
 	case "and", "or", "in", "matches", "contains", "startsWith", "endsWith":
-		if more {
+		if rest != "" {
+			return word
+		}
+	case "not":
+		if _, end := firstWord(rest); slices.Contains([]string{"in", "matches", "contains", "startsWith", "endsWith"}, rest[:end]) {
 			return word
 		}
 	}
-	for _, operator := range []string{"==", "!=", "&&", "||"} {
+	operators := []string{"==", "!=", "&&", "||"}
+	if isCommand { // none starts like these; one may with a redirection, or be : or [
+		operators = append(operators, "<=", ">=", "??", "?", "|", "*", `in["`, `in['`)
+	}
+	for _, operator := range operators {
 		if strings.HasPrefix(word, operator) {
 			return operator
 		}

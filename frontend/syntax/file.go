@@ -44,9 +44,9 @@ type File struct {
 	index *lineIndex
 	// header is where the directives end.
 	header int
-	// apart are the warnings of comments that would be extensions without a space. They
-	// hold in files with extensions: elsewhere such a comment is one.
-	apart []*diagnostic.Diagnostic
+	// doubts are the warnings of comments that may be nothing else in a file without
+	// extensions; in one with them they hold.
+	doubts []*diagnostic.Diagnostic
 	// lent are the images of mounts of imported files.
 	lent []lentImage
 	// mounts are the named mounts.
@@ -136,7 +136,7 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 	f.findMachineArgs()
 	f.Extended = f.Extended || len(f.machineArgs) > 0
 	if f.Extended {
-		f.Warnings = append(f.Warnings, f.apart...)
+		f.Warnings = append(f.Warnings, f.doubts...)
 		if err := f.checkEnd(all); err != nil {
 			return f, err
 		}
@@ -209,6 +209,10 @@ func (r *fileReader) read(in *Instruction) error {
 		r.file.Extended = true
 		if err := r.file.refuseInner(in); err != nil {
 			return err
+		}
+		if flags.text != "" && r.blocks.isMarker(word) {
+			at := flags.offset(0, false)
+			return r.file.errorAt(at, at+len(strings.TrimSpace(flags.text)), "%s takes no flags: write them above an instruction", strings.ToUpper(word))
 		}
 		in.insert(flags)
 		in.Line = in.logical.text
@@ -385,14 +389,14 @@ func (f *File) All() iter.Seq[*Instruction] {
 // refuse turns an error of upstream's instruction parser into that of its file
 // parser.
 func (in *Instruction) refuse(err error) error {
-	err = fmt.Errorf("dockerfile parse error on line %d: %w", in.StartLine, err)
+	place := in.Lines()
 	if _, rest, ok := strings.Cut(err.Error(), "unknown flag: "); ok {
 		name, _, _ := strings.Cut(rest, " ")
 		if i := slices.IndexFunc(in.Flags, func(f *Flag) bool { return f.Name == name }); i >= 0 {
-			return diagnostic.Worded(in.Place(in.Flags[i].Span), err)
+			place = in.Place(in.Flags[i].Span)
 		}
 	}
-	return diagnostic.Worded(in.Lines(), err)
+	return diagnostic.Worded(place, fmt.Errorf("dockerfile parse error on line %d: %w", place.Line(), err))
 }
 
 // directives returns where the parser directives at the top of data end; a byte

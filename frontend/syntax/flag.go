@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -198,10 +199,13 @@ func (in *Instruction) combine() error {
 // callsThat refuses a --from of a comment that is no call of what the line names.
 func (in *Instruction) callsThat(f *Flag, name string) error {
 	ref, err := in.reference(f)
-	if err == nil && (!ref.Call || !strings.EqualFold(ref.Target, name)) {
-		err = errorAt(f.Span.Start, f.Span.End, "the line below names %s, and a comment may only call that: write #+ --from=%s(NAME=value)", name, name)
+	switch {
+	case err != nil, ref.Call && strings.EqualFold(ref.Target, name):
+		return err
+	case strings.EqualFold(ref.Target, name):
+		return errorAt(f.Span.Start, f.Span.End, "the line below names %s, and a comment may only call that: write #+ --from=%s(NAME=value)", name, name)
 	}
-	return err
+	return errorAt(f.Span.Start, f.Span.End, "the line below names %s, and a comment may only call that: let both name %s", name, cmp.Or(ref.Target, "the same stage"))
 }
 
 // superseded reports whether the --from of a comment takes the place of a flag.
@@ -302,12 +306,12 @@ func (in *Instruction) checkArguments() error {
 	args := in.Line[in.arguments.Start:in.arguments.End]
 	at := in.arguments.Start
 	if in.If != nil && !in.If.quoted && len(in.Flags) > 0 && in.Flags[len(in.Flags)-1].Span == in.If.Flag {
-		if operator := leadingOperator(args); operator != "" {
+		if operator := leadingOperator(args, in.Keyword == command.Run); operator != "" {
 			return errorAt(at, at+len(operator), "an operator follows --if: quote the expression, as in --if='A == \"b\"'")
 		}
 	}
-	if n := len(in.Flags); n > 0 && in.Flags[n-1].Name == "--from" && startsCall(args) {
-		return errorAt(at, at+1, "no space may stand before the (: write %s(…", in.Line[in.Flags[n-1].Span.Start:in.Flags[n-1].Span.End])
+	if n := len(in.Flags); n > 0 && in.Flags[n-1].awaitsCall(args) {
+		return errorAt(at, at+1, noSpace, in.Line[in.Flags[n-1].Span.Start:in.Flags[n-1].Span.End])
 	}
 	switch in.Keyword {
 	case command.Arg, command.Copy, command.Add, command.Env, command.From:
@@ -324,13 +328,6 @@ func (in *Instruction) checkArguments() error {
 	return nil
 }
 
-// startsCall reports whether text starts like the bindings of a call.
-func startsCall(text string) bool {
-	text, ok := strings.CutPrefix(text, "(")
-	name, _, bound := strings.Cut(text, "=")
-	return ok && (bound && isName(strings.TrimSpace(name)) || strings.HasPrefix(text, ")"))
-}
-
 // unknownFlag words an error of upstream about a flag that an instruction does
 // not have: the flag may be nearly one of ours, or stand elsewhere.
 func (in *Instruction) unknownFlag(err error) (error, bool) {
@@ -343,6 +340,9 @@ func (in *Instruction) unknownFlag(err error) (error, bool) {
 		return err, false
 	}
 	unknown := fmt.Errorf("unknown flag: %s", name)
+	if lower := strings.ToLower(name); lower != name && slices.Contains(oursOf(in.Keyword), lower) {
+		return fmt.Errorf("%w (flags stand in lower case: write %s)", unknown, lower), true
+	}
 	var near []string
 	for _, flag := range oursOf(in.Keyword) {
 		near = append(near, strings.TrimPrefix(flag, "--"))

@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
@@ -146,4 +147,36 @@ func (in *Instruction) scanBase() error {
 	ref.Base = true
 	in.References = append(in.References, ref)
 	return nil
+}
+
+// noSpace is the mistake of a call that a space cuts in two.
+const noSpace = "no space may stand before the (: write %s(…"
+
+// awaitsCall reports whether the flag ends in the name of a stage and the text behind
+// it starts like the bindings of a call. A RUN may start with a parenthesis, so there
+// the mount has to lack its target.
+func (f *Flag) awaitsCall(text string) bool {
+	if !startsCall(text) {
+		return false
+	}
+	switch f.Name {
+	case "--from":
+		return true
+	case "--after":
+		return f.HasValue && !strings.HasSuffix(f.Value, ")")
+	case "--mount":
+		fields := strings.Split(strings.ToLower(f.Value), ",")
+		return strings.HasPrefix(fields[len(fields)-1], "from=") && !slices.ContainsFunc(fields, func(field string) bool {
+			key, _, _ := strings.Cut(field, "=")
+			return key == "target" || key == "dst" || key == "destination"
+		})
+	}
+	return false
+}
+
+// startsCall reports whether text starts like the bindings of a call.
+func startsCall(text string) bool {
+	text, ok := strings.CutPrefix(text, "(")
+	name, _, bound := strings.Cut(text, "=")
+	return ok && (bound && isName(strings.TrimSpace(name)) || strings.HasPrefix(text, ")"))
 }

@@ -91,6 +91,11 @@ func (f *File) refuseInner(in *Instruction) error {
 			start := marker.offset(0, false)
 			return f.errorAt(start, start+len(marker.text), "no block stands between the lines of a %s: put the block around it", strings.ToUpper(in.Node.Value))
 		}
+		for _, c := range f.comments(at, at+len(line)) {
+			if err := f.looksLike(c, &blocks{file: f}); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -221,8 +221,16 @@ func (m *mounts) define(f *File, line logicalLine) error {
 		switch word := strings.TrimSpace(more.text); {
 		case strings.HasPrefix(word, "#"):
 			what = "a remark stands in a line of its own"
-		case strings.HasPrefix(word, "--if"):
+		case strings.HasPrefix(word, "--if="):
 			what = "MOUNT takes no --if, put it on the instruction that uses the mount"
+		case strings.HasPrefix(word, "--"):
+			what = "MOUNT takes no flags, leave them out"
+			option := strings.TrimLeft(strings.Fields(word)[0], "-")
+			whole := spec.slice(0, end)
+			whole.add(","+option, from)
+			if f.tryMount(whole) == nil {
+				what = "an option stands in the mount, write " + whole.text
+			}
 		}
 		return f.errorAt(from, spec.offset(len(spec.text), true), "MOUNT %s ends with its mount, and more words follow: %s", name, what)
 	}

@@ -29,7 +29,7 @@ func Plain(data []byte) bool {
 		}
 		line = bytes.TrimFunc(line, unicode.IsSpace)
 		switch {
-		case starts && (startsWith(line, letInstruction) || startsWith(line, ifWord) || startsWith(line, lockInstruction) || bytes.EqualFold(line, []byte(lockInstruction))):
+		case starts && slices.ContainsFunc(ownWords[:], func(word string) bool { return startsWith(line, word) }):
 			return false
 		case hidesSource(line), cutsWord(line), hidesCondition(line), hasMisplaced(line):
 			return false
@@ -55,6 +55,10 @@ func Plain(data []byte) bool {
 	}
 	return true
 }
+
+// ownWords start instructions that Dockerfile lacks, and are too short for a look at
+// whatever starts with them.
+var ownWords = [...]string{letInstruction, lockInstruction, ifWord, elseWord, endWord}
 
 // hiding are the bytes of calls and variables, and those that may hide them.
 const hiding = "({$\"'\\`"
@@ -90,7 +94,7 @@ func hidesSource(line []byte) bool {
 // hidesCondition reports whether line may hold --if, or a part of it that the
 // next line ends.
 func hidesCondition(line []byte) bool {
-	if bytes.Contains(line, []byte("--if")) {
+	if bytes.Contains(line, []byte("--if")) || bytes.Contains(line, []byte("--IF")) {
 		return true
 	}
 	if !continues(line) {
@@ -101,7 +105,7 @@ func hidesCondition(line []byte) bool {
 }
 
 // misplaced are flags of ours that stand on few instructions only.
-var misplaced = [][]byte{[]byte("--no-cache"), []byte("--after"), []byte("--else"), []byte("--required"), []byte("--oneof"), []byte("--global")}
+var misplaced = [][]byte{[]byte("--no-cache"), []byte("--NO-CACHE"), []byte("--after"), []byte("--else"), []byte("--required"), []byte("--oneof"), []byte("--global")}
 
 // hasMisplaced reports whether line may hold such a flag.
 func hasMisplaced(line []byte) bool {
@@ -127,10 +131,9 @@ func startsPath(line []byte) bool {
 	return slices.ContainsFunc(bytes.Fields(line), func(word []byte) bool { return word[0] == '.' || word[0] == '/' })
 }
 
-// startsWith reports whether the first word of line is a keyword, with something
-// behind it.
+// startsWith reports whether the first word of line is a keyword.
 func startsWith(line []byte, word string) bool {
-	return hasWord(line, word) && len(line) > len(word) && (isSpace(line[len(word)]) || continues(line))
+	return hasWord(line, word) && (len(line) == len(word) || isSpace(line[len(word)]) || continues(line))
 }
 
 // goesOn reports whether the next line is surely part of this one, under the default

@@ -147,6 +147,9 @@ func (s *scanner) bindings(ref *Reference) error {
 		case s.peek() == ')':
 			return errorAt(s.pos-1, s.pos+1, "a binding is missing between the comma and the ): leave the comma out")
 		}
+		if s.peek() == ',' {
+			return errorAt(s.pos, s.pos+1, "a binding is missing in front of the comma: leave the comma out")
+		}
 		b, err := s.binding(ref.Target)
 		if err != nil {
 			return err

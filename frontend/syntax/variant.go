@@ -2,7 +2,6 @@ package syntax
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,7 +45,7 @@ func (in *Instruction) Inner() []*Block {
 // behind the continued one.
 func (in *Instruction) findLines(next int) error {
 	f := in.file
-	if !strings.Contains(f.text[max(in.start, in.leadStart):in.end], extensionPrefix) {
+	if !nearly.MatchString(f.text[max(in.start, in.leadStart):in.end]) {
 		return nil
 	}
 	found := &lines{branches: map[int]*Branch{}, markers: map[int]bool{}}
@@ -59,10 +58,8 @@ func (in *Instruction) findLines(next int) error {
 			break // text
 		}
 		line, at := f.index.line(n)
-		if n < next {
-			if err := f.refuseBetween(string(line), at); err != nil {
-				return err
-			}
+		if err := f.refuseBetween(string(line), at, n >= next, inner); err != nil {
+			return err
 		}
 		if marker, ok := innerMarker(string(line), at); ok {
 			if err := inner.marker(marker); err != nil {
@@ -93,15 +90,30 @@ func (in *Instruction) findLines(next int) error {
 }
 
 // refuseBetween refuses a comment between continued lines that is an extension, and no
-// marker of a block: it would say nothing there.
-func (f *File) refuseBetween(line string, at int) error {
+// marker of a block: it would say nothing there. In a script it is a comment of that.
+func (f *File) refuseBetween(line string, at int, script bool, inner *blocks) error {
 	for _, c := range f.comments(at, at+len(line)) {
 		_, end := firstWord(c.text)
-		switch word := c.text[:end]; {
-		case c.flags():
+		word := c.text[:end]
+		if marker := f.isInstruction(c) && (word == ifMarker || word == elseMarker || word == endMarker); marker {
+			continue
+		}
+		switch {
+		case script:
+			if _, err := f.looksLikeMarker(c, inner); err != nil {
+				return err
+			}
+			if strings.HasPrefix(c.text, "--if=") {
+				f.doubt(false, c.offset, c.text, "%s %s is a comment of the script (did you mean #+ IF, and #+ END below the line?)", extensionPrefix, c.text)
+			}
+		case c.apart == "" && c.flags():
 			return f.errorAt(c.offset, c.offset+len(c.text), "flags stand above the instruction, not between its lines")
-		case f.isInstruction(c) && word != "IF" && word != "ELSE" && word != "END":
+		case f.isInstruction(c):
 			return f.errorAt(c.offset, c.offset+end, "%s stands in front of an instruction, not between its lines", word)
+		default:
+			if err := f.looksLike(c, inner); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -258,11 +270,11 @@ func (in *Instruction) variant(taken map[*Block]*Branch) (*Instruction, error) {
 		return nil, v.Locate(err)
 	}
 	if len(v.Node.Heredocs) > 0 && strings.TrimSpace(v.Node.Heredocs[0].Content) == "" && in.lines.heredoc > 0 {
-		return nil, v.Locate(errors.New("no line of the heredoc is left"))
+		return nil, v.Errorf(v.keyword, "no line of the heredoc is left")
 	}
 	words := v.Line[v.arguments.Start:v.arguments.End]
 	if strings.HasPrefix(words, "[") && in.jsonForm() && !v.json() {
-		return nil, v.Locate(fmt.Errorf("the lines that are left are no JSON array: %s", words))
+		return nil, v.Errorf(v.arguments, "the lines that are left are no JSON array: %s", words)
 	}
 	cmd, err := v.parse()
 	if err != nil {
@@ -272,9 +284,9 @@ func (in *Instruction) variant(taken map[*Block]*Branch) (*Instruction, error) {
 	switch st := in.Stage(); {
 	case st == nil:
 	case v.Stage() == nil || v.Stage().Name != st.Name:
-		return nil, v.Locate(errors.New("the name of a stage stands outside of blocks"))
+		return nil, v.Errorf(v.keyword, "the name of a stage stands outside of blocks")
 	case len(v.mountFlags) != len(in.mountFlags):
-		return nil, v.Locate(errors.New("--mount of a FROM stands outside of blocks: put the condition on the RUN that uses the mount"))
+		return nil, v.Errorf(v.keyword, "--mount of a FROM stands outside of blocks: put the condition on the RUN that uses the mount")
 	}
 	return v, v.checkSources()
 }

@@ -1,3 +1,4 @@
+# syntax=stagecraft/dockerfile:1
 # The toolchain of all services: how a Go program is built, tested and shipped here.
 # GO is the release of Go
 ARG GO=1.26
