@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -256,8 +257,18 @@ func (p *Pins) renews(s lock.Source) bool {
 func (p *Pins) Reached() []lock.Pinned {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	keys := slices.SortedFunc(maps.Keys(p.pinned), func(a, b pinKey) int {
+		if (a.own == nil) != (b.own == nil) { // what the main file names wins
+			if a.own == nil {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(fmt.Sprint(a.source, a.own.name()), fmt.Sprint(b.source, b.own.name()))
+	})
 	var out []lock.Pinned
-	for _, one := range p.pinned {
+	for _, key := range keys {
+		one := p.pinned[key]
 		if one.entry != nil && !slices.ContainsFunc(out, func(o lock.Pinned) bool { return o.Source == one.entry.Source }) {
 			out = append(out, *one.entry)
 		}

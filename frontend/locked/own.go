@@ -27,6 +27,14 @@ type own struct {
 	err  error
 }
 
+// name is that of the file.
+func (o *own) name() string {
+	if o == nil {
+		return ""
+	}
+	return o.file.Shown()
+}
+
 func (o *own) read(ctx context.Context, p *Pins) (*lock.Lock, error) {
 	o.once.Do(func() {
 		defer guard.Recover(&o.err)
