@@ -81,7 +81,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	if gen.File() != nil {
 		place = locateExtended
 	}
-	if res, ok, err := answer(ctx, bc, gen, src.Filename); err != nil || ok {
+	if res, ok, err := answer(ctx, bc, gen, sources); err != nil || ok {
 		if gen.File() != nil || ofOurs(opts[keyRequest]) != nil { // upstream does not locate errors of its requests
 			err = place(err, sources)
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/report"
+	"github.com/stagecraft-build/stagecraft/frontend/source"
 	"github.com/stagecraft-build/stagecraft/llbgen"
 )
 
@@ -34,6 +35,7 @@ type request struct {
 type query struct {
 	client  *dockerui.Client
 	gen     *llbgen.Generator
+	sources *source.Sources
 	version string // that of the request
 	// file is the name of the Dockerfile.
 	file string
@@ -44,15 +46,18 @@ var requests = []request{
 	newRequest("frontend.graph", "Draw the stage graph of the target as a tree", graph((*report.Graph).Text)),
 	newRequest("frontend.graph.mermaid", "Draw the stage graph of the target as a Mermaid flowchart", graph((*report.Graph).Mermaid)),
 	newRequest("frontend.graph.dot", "Draw the stage graph of the target in Graphviz's DOT", graph((*report.Graph).DOT)),
+	newRequest("frontend.bake", "Write the targets as a JSON file for docker buildx bake", bake,
+		subrequests.Named{Name: "platform", Description: "Platforms of the targets"},
+		subrequests.Named{Name: "build-arg:<name>", Description: "Build args of the targets that read them"}),
 }
 
-func newRequest(name, description string, answer func(context.Context, *query) (*client.Result, error)) request {
+func newRequest(name, description string, answer func(context.Context, *query) (*client.Result, error), more ...subrequests.Named) request {
 	return request{subrequests.Request{
 		Name:        name,
 		Version:     "1.0.0",
 		Type:        subrequests.TypeRPC,
 		Description: description,
-		Opts:        []subrequests.Named{{Name: "target", Description: "Target build stage"}},
+		Opts:        append([]subrequests.Named{{Name: "target", Description: "Target build stage"}}, more...),
 		Metadata:    []subrequests.Named{{Name: "result.json"}, {Name: "result.txt"}},
 	}, answer}
 }
@@ -67,10 +72,10 @@ func ofOurs(id string) *request {
 
 // answer answers the build's subrequest. ok is false when there is none: then
 // it is a build. An unknown subrequest is BuildKit's typed error.
-func answer(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator, filename string) (_ *client.Result, ok bool, err error) {
+func answer(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator, sources *source.Sources) (_ *client.Result, ok bool, err error) {
 	id := bc.BuildOpts().Opts[keyRequest]
 	if request := ofOurs(id); request != nil {
-		res, err := request.answer(ctx, &query{bc, gen, request.Version, filename})
+		res, err := request.answer(ctx, &query{bc, gen, sources, request.Version, sources.Main.Filename})
 		return res, true, err
 	}
 	switch {
@@ -108,20 +113,34 @@ func graph(text func(*report.Graph) string) func(context.Context, *query) (*clie
 
 // plans plans the target for each platform that the build asks for.
 func (q *query) plans(ctx context.Context) ([]*plan.Plan, error) {
-	wanted := []*ocispecs.Platform{nil}
-	if len(q.client.TargetPlatforms) > 0 {
-		wanted = nil
-		for i := range q.client.TargetPlatforms {
-			wanted = append(wanted, &q.client.TargetPlatforms[i])
-		}
+	return q.each(ctx, q.platforms(), func(ctx context.Context, platform *ocispecs.Platform) (*plan.Plan, error) {
+		return q.gen.Plan(ctx, platform, false)
+	})
+}
+
+// platforms returns those that the build asks for; nil alone when it asks for none.
+func (q *query) platforms() []*ocispecs.Platform {
+	if len(q.client.TargetPlatforms) == 0 {
+		return []*ocispecs.Platform{nil}
 	}
+	var wanted []*ocispecs.Platform
+	for i := range q.client.TargetPlatforms {
+		wanted = append(wanted, &q.client.TargetPlatforms[i])
+	}
+	return wanted
+}
+
+// each plans something for each platform; a nil plan is left out.
+func (q *query) each(ctx context.Context, wanted []*ocispecs.Platform, one func(context.Context, *ocispecs.Platform) (*plan.Plan, error)) ([]*plan.Plan, error) {
 	var plans []*plan.Plan
 	for _, platform := range wanted {
-		p, err := q.gen.Plan(ctx, platform, false)
+		p, err := one(ctx, platform)
 		if err != nil {
 			return nil, err
 		}
-		plans = append(plans, p)
+		if p != nil {
+			plans = append(plans, p)
+		}
 	}
 	return plans, nil
 }

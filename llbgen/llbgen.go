@@ -36,6 +36,8 @@ type Generator struct {
 	// file is what the extensions stand in; nil for a plain Dockerfile, which
 	// upstream converts as it is.
 	file *module.File
+	// plain is a plain Dockerfile once a request looked at its stages.
+	plain *module.File
 	// sources are the files of the build and where they come from.
 	sources *source.Sources
 	warn    Warn
@@ -257,7 +259,7 @@ func (g *Generator) SourceMap(text *diagnostic.Text) *llb.SourceMap {
 func (g *Generator) planFile(ctx context.Context, file *module.File, opt dockerfile2llb.ConvertOpt) (*plan.Plan, error) {
 	bc := opt.Client
 	options := plan.Options{
-		Target:         bc.Target,
+		Target:         opt.Target,
 		BuildArgs:      opt.BuildArgs,
 		BuildPlatform:  bc.BuildPlatforms[0],
 		TargetPlatform: opt.TargetPlatform,
