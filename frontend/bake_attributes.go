@@ -105,7 +105,11 @@ func (q *query) bakeContext(name, value string, targets []report.BakeTarget) (an
 	}
 	for _, t := range targets {
 		if !t.Gives("contexts." + name) {
-			return nil, fmt.Errorf("docker build does not say where the named context %s is: write --bake=contexts.%s=… on the FROM of the target %s", name, name, t.Target)
+			stage := "the last stage"
+			if t.Target != "" {
+				stage = "stage " + t.Target
+			}
+			return nil, fmt.Errorf("docker build does not say where the named context %s is: write --bake=contexts.%s=… on the FROM of %s", name, name, stage)
 		}
 	}
 	return nil, nil

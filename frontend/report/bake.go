@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -320,10 +321,17 @@ func usesFolder(attributes map[string]any) bool {
 	return false
 }
 
-// template writes a text so that bake reads it as it is.
+// template writes a text so that bake reads it as it is. Bake asks first whether what
+// comes from standard input is a Compose file, and would warn of each $NAME.
 func template(text string) string {
-	return strings.NewReplacer("${", "$${", "%{", "%%{").Replace(text)
+	text = strings.NewReplacer("${", "$${", "%{", "%%{").Replace(text)
+	return composeName.ReplaceAllStringFunc(text, func(found string) string {
+		name := strings.TrimLeft(found, "$")
+		return strings.Repeat(`${"$"}`, len(found)-len(name)) + name
+	})
 }
+
+var composeName = regexp.MustCompile(`\$+[A-Za-z_]`)
 
 // templates writes all texts of an attribute so that bake reads them as they are.
 func templates(v any) (any, error) {
