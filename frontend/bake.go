@@ -191,7 +191,7 @@ func refuseNoTarget(all []*plan.Plan, targets []report.BakeTarget) error {
 			case inst.Stage.Name == "":
 				return inst.From.Errorf(bake[0].Span, "--bake=%s: the stage has no name, so nothing can build it as a target: write FROM … AS name", bake[0].Key)
 			default:
-				return inst.From.Errorf(bake[0].Span, "--bake=%s: another stage is what the target %s builds", bake[0].Key, inst.Stage.Name)
+				return inst.From.Errorf(bake[0].Span, "--bake=%s: another stage is what --target=%s builds: give this one a name of its own", bake[0].Key, inst.Stage.Name)
 			}
 		}
 	}

@@ -32,9 +32,15 @@ func (p *planner) lintBake() {
 }
 
 // Depends reports whether the build depends on a build arg: what its root is made of,
-// which stage that is, and what every build of the file is checked for.
+// which stage that is, and what every build of the file is checked for, the bases of
+// stages that it does not need among that.
 func (p *Plan) Depends(name string) bool {
-	return slices.Contains(p.Root.Reads, name) || slices.Contains(p.choice, name)
+	if slices.Contains(p.Root.Reads, name) || slices.Contains(p.choice, name) {
+		return true
+	}
+	return slices.ContainsFunc(p.Kept, func(i *Instance) bool {
+		return slices.ContainsFunc(syntax.Variables(i.From.Line), func(used string) bool { return slices.Contains(i.Env.MadeOf(used), name) })
+	})
 }
 
 // Mentions reports whether a stage of the build declares or uses a name.

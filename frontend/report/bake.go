@@ -189,7 +189,7 @@ func (t BakeTarget) differs(p *plan.Plan, key string) error {
 	for _, at := range []*plan.Plan{p, t.Plans[0]} {
 		for _, b := range at.Root.From.Bake {
 			if b.Attribute == key {
-				return at.Root.From.Errorf(b.Span, "%s differs between %s and %s: a target has one value for all platforms", b.Key,
+				return at.Root.From.Errorf(b.Span, "%s differs between %s and %s: a target has one value for all platforms, so leave names of the platform out", b.Key,
 					platforms.FormatAll(t.Plans[0].Root.Env.Platform), platforms.FormatAll(p.Root.Env.Platform))
 			}
 		}
@@ -213,10 +213,11 @@ func (b *Bake) args(given map[string]string, plans []*plan.Plan) map[string]any 
 		switch hidden := slices.ContainsFunc(plans, func(p *plan.Plan) bool { return p.Hides(name) }); {
 		case !reads:
 		case hidden || proxy && strings.Contains(value, "@"):
-			out[name] = expression("${" + name + "}")
-			b.variable(name, BakeVariable{Validation: []BakeValidation{{
-				Condition: expression("${" + name + " != \"\"}"),
-				Message:   "set " + name + " in the environment of bake: its value is a secret",
+			from := "ARG_" + name // a shell may have a USER of its own
+			out[name] = expression("${" + from + "}")
+			b.variable(from, BakeVariable{Validation: []BakeValidation{{
+				Condition: expression("${" + from + " != \"\"}"),
+				Message:   "the value of ARG " + name + " is a secret: set " + from + " in the environment of bake",
 			}}})
 		default:
 			out[name] = value
@@ -259,13 +260,15 @@ func bakeNames(targets []BakeTarget) []string {
 }
 
 func bakeName(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' {
-			return r
-		}
-		return '_'
-	}, text)
+	name := notOfName.ReplaceAllString(text, "_")
+	if name != text {
+		name = strings.TrimRight(name, "_")
+	}
+	return name
 }
+
+// notOfName finds what stands in no name of a target.
+var notOfName = regexp.MustCompile(`\.|[^A-Za-z0-9_.-]+`)
 
 // expression is a text that bake evaluates, and not one of the build.
 type expression string
@@ -338,7 +341,7 @@ func templates(v any) (any, error) {
 	switch v := v.(type) {
 	case string:
 		if !norm.NFC.IsNormalString(v) {
-			return nil, fmt.Errorf("%q is not in Unicode's form NFC, and bake would write it in that form", v)
+			return nil, fmt.Errorf("%+q is not in Unicode's form NFC, and bake would write it in that form", v)
 		}
 		return template(v), nil
 	case []string:
@@ -385,7 +388,7 @@ func BakePlatforms(env *plan.Environment, from *syntax.Instruction) ([]string, e
 			err = setBake(these, b, value)
 		}
 		if err != nil {
-			return nil, diagnostic.At(from.Place(b.Span), err)
+			return nil, diagnostic.At(from.Place(b.Span), fmt.Errorf("%s: %w", b.Key, err))
 		}
 	}
 	list, _ := these["platforms"].([]string)

@@ -64,7 +64,7 @@ func checkBakeKey(b syntax.Bake, value string) error {
 	switch b.Attribute {
 	case "extra-hosts":
 		if _, err := netip.ParseAddr(value); err != nil && value != "host-gateway" {
-			return fmt.Errorf("%q is no IP address", value)
+			return fmt.Errorf("%q is no IP address, nor host-gateway", value)
 		}
 	case "resources":
 		if !slices.Contains(resources, b.Name) {
@@ -104,7 +104,7 @@ func checkBakeEntry(attribute, entry string) error {
 			return nil
 		}
 		if _, err := plan.ParsePlatform(entry); err != nil {
-			return fmt.Errorf("%q is no platform: %w", entry, err)
+			return err
 		}
 	case "no-cache-filter":
 		if entry == "" {
@@ -148,7 +148,7 @@ func checkFields(attribute, entry string) error {
 		found = found || strings.EqualFold(strings.TrimSpace(key), needed)
 	}
 	if !found {
-		return fmt.Errorf("%q has no %s", entry, needed)
+		return fmt.Errorf("%q has no %s: write --bake=%s=%s=…", entry, needed, attribute, needed)
 	}
 	return nil
 }
