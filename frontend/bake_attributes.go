@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/report"
 	"github.com/stagecraft-build/stagecraft/frontend/source"
 )
@@ -105,11 +106,7 @@ func (q *query) bakeContext(name, value string, targets []report.BakeTarget) (an
 	}
 	for _, t := range targets {
 		if !t.Gives("contexts." + name) {
-			stage := "the last stage"
-			if t.Target != "" {
-				stage = "stage " + t.Target
-			}
-			return nil, fmt.Errorf("docker build does not say where the named context %s is: write --bake=contexts.%s=… on the FROM of %s", name, name, stage)
+			return nil, diagnostic.Errorf(t.Plans[0].Root.From.Lines(), "docker build does not say where the named context %s is: write --bake=contexts.%s=… on this FROM", name, name)
 		}
 	}
 	return nil, nil
