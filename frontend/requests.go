@@ -48,7 +48,7 @@ var requests = []request{
 	newRequest("frontend.graph.dot", "Draw the stage graph of the target in Graphviz's DOT", graph((*report.Graph).DOT)),
 	newRequest("frontend.bake", "Write the targets as a JSON file for docker buildx bake", bake,
 		subrequests.Named{Name: "platform", Description: "Platforms of the targets"},
-		subrequests.Named{Name: "build-arg:<name>", Description: "Build args of the targets that read them"}),
+		subrequests.Named{Name: "build-arg:*", Description: "Build args of the targets that read them"}),
 }
 
 func newRequest(name, description string, answer func(context.Context, *query) (*client.Result, error), more ...subrequests.Named) request {

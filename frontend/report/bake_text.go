@@ -67,16 +67,20 @@ func usesFolder(attributes map[string]any) bool {
 }
 
 // template writes a text so that bake reads it as it is. Bake asks first whether what
-// comes from standard input is a Compose file, and would warn of each $NAME.
+// comes from standard input is a Compose file, and would warn of names that those know.
 func template(text string) string {
-	text = strings.NewReplacer("${", "$${", "%{", "%%{").Replace(text)
-	return composeName.ReplaceAllStringFunc(text, func(found string) string {
-		name := strings.TrimLeft(found, "$")
-		return strings.Repeat(`${"$"}`, len(found)-len(name)) + name
+	text = variableLike.ReplaceAllStringFunc(text, func(found string) string {
+		dollars, behind := found[:len(found)-1], found[len(found)-1:]
+		if found == "${" {
+			return "$${"
+		}
+		return strings.Repeat(`${"$"}`, len(dollars)) + behind
 	})
+	return strings.ReplaceAll(text, "%{", "%%{")
 }
 
-var composeName = regexp.MustCompile(`\$+[A-Za-z_]`)
+// variableLike finds what a template or a Compose file may read as a variable.
+var variableLike = regexp.MustCompile(`\$+[A-Za-z_{]`)
 
 // templates writes all texts of an attribute so that bake reads them as they are.
 func templates(v any) (any, error) {
