@@ -33,20 +33,20 @@ var fromBake = strings.NewReplacer(`${"$"}`, "$", "$${", "${", "%%{", "%{")
 // opDigests finds the digests of a definition.
 var opDigests = regexp.MustCompile(`(?m)^sha256:\S+`)
 
-func bakeOf(t *testing.T, b gatewaytest.Build) (*bakeFile, gatewaytest.Record) {
-	t.Helper()
+func bakeOf(tb testing.TB, b gatewaytest.Build) (*bakeFile, gatewaytest.Record) {
+	tb.Helper()
 	b.Opts = maps.Clone(b.Opts)
 	b.Opts["requestid"] = "frontend.bake"
-	rec, err := gatewaytest.Run(t.Context(), b, frontend.Build)
+	rec, err := gatewaytest.Run(tb.Context(), b, frontend.Build)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if rec.Error != "" {
 		return nil, rec
 	}
 	var file bakeFile
 	if err := json.Unmarshal([]byte(rec.Metadata["result.txt"]), &file); err != nil {
-		t.Fatalf("%v:\n%s", err, rec.Metadata["result.txt"])
+		tb.Fatalf("%v:\n%s", err, rec.Metadata["result.txt"])
 	}
 	return &file, rec
 }

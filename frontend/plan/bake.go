@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -101,19 +102,16 @@ func (e *Environment) staticOnly(seen *tracker, unset map[string]struct{}) error
 		}
 		return errors.New(seen.unknown.String())
 	}
-	for _, name := range seen.undeclared {
+	if len(seen.undeclared) > 0 {
+		name := seen.undeclared[0]
 		err := fmt.Errorf("%s is no static name here: write ARG %s before the first FROM", name, name)
-		var names []string
-		for known := range e.globals {
-			names = append(names, known)
-		}
-		slices.Sort(names)
-		if near, err := suggest.WrapErrorMaybe(err, name, names, true); near {
+		if near, err := suggest.WrapErrorMaybe(err, name, slices.Sorted(maps.Keys(e.globals)), true); near {
 			return err
 		}
 		return err
 	}
-	for name := range unset {
+	if len(unset) > 0 {
+		name := slices.Sorted(maps.Keys(unset))[0]
 		return fmt.Errorf("%s has no value: pass --build-arg %s=…, or write ${%s:-default}", name, name, name)
 	}
 	for _, input := range seen.deps {
