@@ -97,7 +97,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	if gen.File() != nil {
 		place = locateExtended
 	}
-	q := &query{client: bc, gen: gen, file: src.Filename, locks: locks, pins: pins}
+	q := &query{client: bc, gen: gen, sources: sources, file: src.Filename, locks: locks, pins: pins}
 	if locks.writes {
 		res, err := q.writeLock(ctx)
 		if err != nil {

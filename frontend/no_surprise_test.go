@@ -130,7 +130,7 @@ func withoutSuggestion(err error) string {
 func needsPlace(b gatewaytest.Build, err error) bool {
 	for key := range b.Opts {
 		switch {
-		case key == "target", strings.HasPrefix(key, "context:"), key == "attest:sbom", strings.HasPrefix(key, "build-arg:BUILDKIT_"), key == "filename":
+		case key == "target", strings.HasPrefix(key, "context:"), key == "context", key == "cgroup-parent", key == "add-hosts", key == "attest:sbom", strings.HasPrefix(key, "build-arg:BUILDKIT_"), key == "filename":
 			return false
 		}
 	}

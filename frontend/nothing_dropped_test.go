@@ -54,6 +54,7 @@ type extension struct {
 
 var extensions = []extension{
 	{text: "--after=test", holds: func(with, _, _ *outcome) bool { return slices.Contains(with.steps, "test - linux/amd64") }},
+	{text: "--bake=tags=t", holds: func(with, _, _ *outcome) bool { return strings.Contains(with.baked, `"tags"`) }},
 	{text: "--mount=m", holds: func(with, _, _ *outcome) bool { return with.mounts["/m"] }},
 	{text: "--if=NEVER", holds: isOff},
 	{text: `--if='NEVER == "1"'`, holds: isOff},
@@ -173,6 +174,8 @@ type outcome struct {
 	ops    string
 	steps  []string
 	mounts map[string]bool
+	// baked is the bake file, of a file that has attributes for it.
+	baked string
 }
 
 func build(tb testing.TB, lines []string) *outcome {
@@ -187,6 +190,10 @@ func build(tb testing.TB, lines []string) *outcome {
 	}
 	for _, req := range c.Solved {
 		out.read(tb, req)
+	}
+	if strings.Contains(strings.Join(lines, "\n"), "--bake") {
+		_, rec := bakeOf(tb, b)
+		out.baked = rec.Metadata["result.txt"]
 	}
 	slices.Sort(out.steps)
 	config, err := json.Marshal(res.Metadata)

@@ -18,6 +18,7 @@ import (
 	"github.com/stagecraft-build/stagecraft/frontend/locked"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/report"
+	"github.com/stagecraft-build/stagecraft/frontend/source"
 	"github.com/stagecraft-build/stagecraft/llbgen"
 )
 
@@ -35,6 +36,7 @@ type request struct {
 type query struct {
 	client  *dockerui.Client
 	gen     *llbgen.Generator
+	sources *source.Sources
 	version string // that of the request
 	// file is the name of the Dockerfile.
 	file  string
@@ -47,16 +49,21 @@ var requests = []request{
 	newRequest("frontend.graph", "Draw the stage graph of the target as a tree", graph((*report.Graph).Text)),
 	newRequest("frontend.graph.mermaid", "Draw the stage graph of the target as a Mermaid flowchart", graph((*report.Graph).Mermaid)),
 	newRequest("frontend.graph.dot", "Draw the stage graph of the target in Graphviz's DOT", graph((*report.Graph).DOT)),
-	newRequest(lockCall, "Print the lock file of all stages, or with the build arg "+lockArg+" renew, prune or verify it", answerLock),
+	newRequest(lockCall, "Print the lock file of all stages", answerLock,
+		subrequests.Named{Name: "platform", Description: "Platforms to look at"},
+		subrequests.Named{Name: "build-arg:" + lockArg, Description: "update:NAME, prune or verify"}),
+	newRequest("frontend.bake", "Write the targets as a JSON file for docker buildx bake", bake,
+		subrequests.Named{Name: "platform", Description: "Platforms of the targets"},
+		subrequests.Named{Name: "build-arg:*", Description: "Build args of the targets that read them"}),
 }
 
-func newRequest(name, description string, answer func(context.Context, *query) (*client.Result, error)) request {
+func newRequest(name, description string, answer func(context.Context, *query) (*client.Result, error), more ...subrequests.Named) request {
 	return request{subrequests.Request{
 		Name:        name,
 		Version:     "1.0.0",
 		Type:        subrequests.TypeRPC,
 		Description: description,
-		Opts:        []subrequests.Named{{Name: "target", Description: "Target build stage"}},
+		Opts:        append([]subrequests.Named{{Name: "target", Description: "Target build stage"}}, more...),
 		Metadata:    []subrequests.Named{{Name: "result.json"}, {Name: "result.txt"}},
 	}, answer}
 }
@@ -114,20 +121,34 @@ func graph(text func(*report.Graph) string) func(context.Context, *query) (*clie
 
 // plans plans the target for each platform that the build asks for.
 func (q *query) plans(ctx context.Context) ([]*plan.Plan, error) {
-	wanted := []*ocispecs.Platform{nil}
-	if len(q.client.TargetPlatforms) > 0 {
-		wanted = nil
-		for i := range q.client.TargetPlatforms {
-			wanted = append(wanted, &q.client.TargetPlatforms[i])
-		}
+	return q.each(ctx, q.platforms(), func(ctx context.Context, platform *ocispecs.Platform) (*plan.Plan, error) {
+		return q.gen.Plan(ctx, platform, false)
+	})
+}
+
+// platforms returns those that the build asks for; nil alone when it asks for none.
+func (q *query) platforms() []*ocispecs.Platform {
+	if len(q.client.TargetPlatforms) == 0 {
+		return []*ocispecs.Platform{nil}
 	}
+	var wanted []*ocispecs.Platform
+	for i := range q.client.TargetPlatforms {
+		wanted = append(wanted, &q.client.TargetPlatforms[i])
+	}
+	return wanted
+}
+
+// each plans something for each platform; a nil plan is left out.
+func (q *query) each(ctx context.Context, wanted []*ocispecs.Platform, one func(context.Context, *ocispecs.Platform) (*plan.Plan, error)) ([]*plan.Plan, error) {
 	var plans []*plan.Plan
 	for _, platform := range wanted {
-		p, err := q.gen.Plan(ctx, platform, false)
+		p, err := one(ctx, platform)
 		if err != nil {
 			return nil, err
 		}
-		plans = append(plans, p)
+		if p != nil {
+			plans = append(plans, p)
+		}
 	}
 	return plans, nil
 }

@@ -88,12 +88,16 @@ func runRules(config linter.Config, warnings []*diagnostic.Diagnostic, warn Warn
 // comments above each instruction.
 func (b *build) runRules(p *plan.Plan, warnings []*diagnostic.Diagnostic) {
 	for _, w := range warnings {
-		config := b.lint[w.Place.Text]
-		skipped := linter.New(&config).WithMergedConfigFromComments(commentsAbove(p, w.Place))
-		if _, skip := skipped.SkippedRules[w.Rule.Name]; !skip && !skipped.SkipAll {
-			runRules(config, []*diagnostic.Diagnostic{w}, b.seen.add)
-		}
+		runRule(p, b.lint[w.Place.Text], w, b.seen.add)
 	}
+}
+
+func runRule(p *plan.Plan, config linter.Config, w *diagnostic.Diagnostic, warn Warn) *linter.Linter {
+	skipped := linter.New(&config).WithMergedConfigFromComments(commentsAbove(p, w.Place))
+	if _, skip := skipped.SkippedRules[w.Rule.Name]; skip || skipped.SkipAll {
+		return skipped
+	}
+	return runRules(config, []*diagnostic.Diagnostic{w}, warn)
 }
 
 // commentsAbove returns the comments above the instruction at a place.

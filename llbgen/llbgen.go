@@ -36,6 +36,8 @@ type Generator struct {
 	// file is what the extensions stand in; nil for a plain Dockerfile, which
 	// upstream converts as it is.
 	file *module.File
+	// plain is a plain Dockerfile once a request looked at its stages.
+	plain *module.File
 	// sources are the files of the build and where they come from.
 	sources *source.Sources
 	warn    Warn

@@ -122,15 +122,25 @@ func (g *Generator) File() *syntax.File {
 // Plan plans the build for platform, of a plain Dockerfile too. all plans every
 // stage, not only what the target needs.
 func (g *Generator) Plan(ctx context.Context, platform *ocispecs.Platform, all bool) (*plan.Plan, error) {
+	return g.PlanTarget(ctx, g.opt.Target, platform, all)
+}
+
+// PlanTarget plans as Plan does, for another target than that of the build; for the
+// default one when it is empty.
+func (g *Generator) PlanTarget(ctx context.Context, target string, platform *ocispecs.Platform, all bool) (*plan.Plan, error) {
 	file := g.file
 	if file == nil {
-		var err error
-		if file, err = g.sources.Files.Parse(ctx, g.sources.MainText); err != nil {
-			return nil, file.Locate(err)
+		if g.plain == nil {
+			parsed, err := g.sources.Files.Parse(ctx, g.sources.MainText)
+			if err != nil {
+				return nil, parsed.Locate(err)
+			}
+			g.plain = parsed
 		}
+		file = g.plain
 	}
 	opt := g.options(platform, true)
-	opt.AllStages = all
+	opt.Target, opt.AllStages = target, all
 	return g.planFile(ctx, file, opt)
 }
 
@@ -180,6 +190,18 @@ func (g *Generator) Definitions(ctx context.Context, platform *ocispecs.Platform
 		}
 	}
 	return nil
+}
+
+// Warn gives the warnings of a plan that are of a rule, for a request that shows no
+// others.
+func (g *Generator) Warn(p *plan.Plan, rule *diagnostic.Rule) error {
+	configs, err := g.lintConfigs(p)
+	for _, w := range p.Warnings {
+		if err == nil && w.Rule == rule {
+			err = runRule(p, configs[w.Place.Text], w, g.warn).Error()
+		}
+	}
+	return err
 }
 
 // ConvertLLB gives the LLB of the target with its metadata.

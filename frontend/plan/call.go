@@ -149,7 +149,7 @@ type boundValue struct {
 // bindValue binds one value; TARGETPLATFORM is a platform.
 func (c *call) bindValue(at place, b syntax.Binding, v boundValue) error {
 	if b.Name == targetPlatform {
-		platform, err := parsePlatform(v.text)
+		platform, err := ParsePlatform(v.text)
 		var typo *platformTypo
 		switch {
 		case errors.As(err, &typo):

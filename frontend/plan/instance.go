@@ -229,7 +229,7 @@ func (p *planner) platformOf(stage *syntax.Stage, env *Environment) (*ocispecs.P
 	if err != nil {
 		return nil, err
 	}
-	platform, err := parsePlatform(text)
+	platform, err := ParsePlatform(text)
 	if err != nil {
 		return nil, from.Error(platformFlag(from), platformError(expr, text, err))
 	}

@@ -82,20 +82,11 @@ func Parameters(inst *Instance) []Parameter {
 		}
 	}
 	for i := range out {
-		if opensImport(inst.Env.File(), out[i].Name) {
+		if inst.Env.OpensImport(out[i].Name) {
 			out[i].Value, out[i].Set = "", false
 		}
 	}
 	return out
-}
-
-// opensImport reports whether an ARG is the user or the password in the address of an
-// import: its value is for nobody to see.
-func opensImport(f *module.File, name string) bool {
-	return slices.ContainsFunc(f.Imports, func(im *syntax.Import) bool {
-		before, _, ok := strings.Cut(im.From, "@")
-		return ok && strings.Contains(before, "://") && slices.Contains(syntax.Variables(before), name)
-	})
 }
 
 // Describe returns the description with what the flags of the ARG ask for.

@@ -72,6 +72,9 @@ type Plan struct {
 	Warnings []*diagnostic.Diagnostic
 
 	files []*module.File
+	// choice are the inputs that decided which stage the root is, and those that any
+	// build of the file is checked for.
+	choice []string
 }
 
 // Instance is one stage built under one set of values.
@@ -160,23 +163,35 @@ func New(ctx context.Context, main *module.File, opt Options) (*Plan, error) {
 // plan finds the root and what it needs.
 func (p *planner) plan() error {
 	p.out.Default, _, _ = p.lastStage() // whether there is one matters below
-	at, called, stage, env, err := p.target()
+	var (
+		at     place
+		called *meaning
+		stage  *syntax.Stage
+		env    *Environment
+	)
+	choice, err := p.record(nil, func() (err error) {
+		if at, called, stage, env, err = p.target(); err != nil || called != nil {
+			return err
+		}
+		return p.checkGlobals(env)
+	})
 	if err != nil {
 		return err
 	}
-	if called == nil {
-		if err := p.checkGlobals(env); err != nil {
-			return err
-		}
-	}
+	p.out.choice = choice
 	if err := p.loadImports(env, map[*module.File]bool{}); err != nil {
 		return err
 	}
 	if called != nil {
 		// to the rest of the file the bindings of a target are build args
-		if p.out.Root, err = p.callTarget(at, called, env); err != nil {
+		choice, err := p.record(nil, func() (err error) {
+			p.out.Root, err = p.callTarget(at, called, env)
+			return err
+		})
+		if err != nil {
 			return err
 		}
+		p.out.choice = merge(p.out.choice, choice)
 		if p.out.Root.Env.File().Main {
 			env = p.out.Root.Env
 		}
@@ -217,6 +232,7 @@ func (p *planner) plan() error {
 	if p.opt.AllStages {
 		p.lint()
 		p.lintPlatforms()
+		p.lintBake()
 	}
 	return nil
 }

@@ -258,6 +258,9 @@ func (e *Environment) inputsOf(name string, hasDefault bool) (inputs []string, g
 		return e.globals[name].deps, false
 	}
 	inputs = []string{name}
+	if e.eval.in.lets[name] != nil { // what made it none that is computed
+		inputs = merge(e.globals[name].deps, inputs)
+	}
 	if _, ok := e.Args[name]; ok {
 		return inputs, true
 	}

@@ -52,9 +52,9 @@ var (
 	processors = [...]string{"amd64", "386", "arm64", "arm", "loong64", "mips", "mipsle", "mips64", "mips64le", "ppc64", "ppc64le", "riscv64", "s390x", "wasm"}
 )
 
-// parsePlatform reads a platform and nothing else. One that nobody knows and that
+// ParsePlatform reads a platform and nothing else. One that nobody knows and that
 // is almost a known one is a mistake.
-func parsePlatform(text string) (ocispecs.Platform, error) {
+func ParsePlatform(text string) (ocispecs.Platform, error) {
 	platform, err := platforms.Parse(text)
 	if err != nil {
 		return platform, err

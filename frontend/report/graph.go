@@ -1,5 +1,5 @@
 // Package report turns plans into what users read: the stage graph of a build,
-// and the stages of a file with their parameters.
+// the stages of a file with their parameters, and its targets as a bake file.
 package report
 
 import (

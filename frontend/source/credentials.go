@@ -20,24 +20,43 @@ const mask = "xxxxx"
 
 // credentialsOf finds those of a URL, also of one that cannot be parsed.
 func credentialsOf(from string) credentials {
+	login, _ := loginOf(from)
+	user, password, both := strings.Cut(login, ":")
+	switch {
+	case login == "":
+		return credentials{}
+	case !both:
+		return credentials{strings.NewReplacer(append(replace(user), user+"@", mask+"@")...)}
+	}
+	return credentials{strings.NewReplacer(append([]string{user + ":" + password + "@", mask + ":" + mask + "@"}, replace(password)...)...)}
+}
+
+// loginOf returns what stands in front of the host of a URL, and where; nothing when
+// it is no secret.
+func loginOf(from string) (login string, at int) {
 	scheme, rest, ok := strings.Cut(from, "://")
 	if !ok {
-		return credentials{}
+		return "", 0
 	}
 	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
 		if _, err := url.Parse(from); err == nil {
 			rest = rest[:end]
 		}
 	}
-	at := strings.LastIndexByte(rest, '@')
-	user, password, both := strings.Cut(rest[:max(at, 0)], ":")
-	switch {
-	case at <= 0 || scheme == "ssh" && !both: // the user of a git server is no secret
-		return credentials{}
-	case !both:
-		return credentials{strings.NewReplacer(append(replace(user), user+"@", mask+"@")...)}
+	login = rest[:max(strings.LastIndexByte(rest, '@'), 0)]
+	if scheme == "ssh" && !strings.Contains(login, ":") { // the user of a git server is no secret
+		return "", 0
 	}
-	return credentials{strings.NewReplacer(append([]string{user + ":" + password + "@", mask + ":" + mask + "@"}, replace(password)...)...)}
+	return login, len(scheme) + len("://")
+}
+
+// WithoutCredentials returns a URL without user and password.
+func WithoutCredentials(from string) string {
+	login, at := loginOf(from)
+	if login == "" {
+		return from
+	}
+	return from[:at] + strings.TrimPrefix(from[at:], login+"@")
 }
 
 // replace returns what hides a secret wherever it stands, in each of its spellings;

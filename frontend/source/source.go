@@ -33,12 +33,13 @@ type Sources struct {
 	Locks Locks
 	// beside is the directory of the Dockerfile alone; nil where that is no
 	// directory of the client.
-	beside *module.Source
-	mu     sync.Mutex
-	opened map[string]*opening
-	trees  map[*module.Source]*tree
-	files  map[fileKey]*file
-	shown  map[*diagnostic.Text]*llb.SourceMap
+	beside  *module.Source
+	clients bool // that the main file lies in a folder of the client
+	mu      sync.Mutex
+	opened  map[string]*opening
+	trees   map[*module.Source]*tree
+	files   map[fileKey]*file
+	shown   map[*diagnostic.Text]*llb.SourceMap
 }
 
 var _ module.Fetcher = (*Sources)(nil)
@@ -106,6 +107,7 @@ func New(bc *dockerui.Client, src *dockerui.Source) *Sources {
 		s.Files = module.NewSet(s, root, root, src.Filename)
 		return s
 	}
+	s.clients = true
 	dir := &module.Source{Name: "the directory of the Dockerfile", Kind: module.Dockerfiles}
 	beside := func(_ context.Context, path string) (llb.State, error) {
 		return llb.Local(name, append(oneFile(name, path), llb.SessionID(attrs[pb.AttrLocalSessionID]))...), nil
@@ -121,6 +123,9 @@ func New(bc *dockerui.Client, src *dockerui.Source) *Sources {
 	s.Files = module.NewSet(s, dir, root, src.Filename)
 	return s
 }
+
+// Local reports whether the main file lies in a folder of the client.
+func (s *Sources) Local() bool { return s.clients }
 
 // localOf returns the name and the attributes of the client's directory from
 // which def reads; an empty name for something else.

@@ -15,7 +15,7 @@ import (
 // ours are the flags that plain Dockerfiles lack, by instruction; every other
 // instruction has --if alone.
 var ours = map[string][]string{
-	command.From:      {"--after", "--mount", "--if"},
+	command.From:      {"--after", "--bake", "--mount", "--if"},
 	command.Copy:      {"--if", "--if-exists"},
 	command.Add:       {"--from", "--if", "--if-exists"},
 	command.Run:       {"--no-cache", "--if"},
@@ -24,7 +24,7 @@ var ours = map[string][]string{
 }
 
 // repeatable are the flags of which an instruction may have several.
-var repeatable = []string{"--after", "--mount", "--exclude", "--arg"}
+var repeatable = []string{"--after", "--bake", "--mount", "--exclude", "--arg"}
 
 // oursOf returns the flags of an instruction that plain Dockerfiles lack.
 func oursOf(keyword string) []string {
@@ -126,6 +126,8 @@ func (in *Instruction) scanFlag(f *Flag) error {
 	case f.Name == "--after" && in.Keyword == command.From:
 		in.erase(f)
 		return in.scanAfter(f)
+	case f.Name == "--bake" && in.Keyword == command.From:
+		return in.scanBake(f)
 	case f.Name == "--no-cache" && in.Keyword == command.Run:
 		return in.scanNoCache(f)
 	case f.Name == "--from" && (in.Keyword == command.Env || in.Keyword == command.Label):
@@ -356,8 +358,8 @@ func (in *Instruction) unknownFlag(err error) (error, bool) {
 	switch name {
 	case "--else":
 		return errors.New("unknown flag: --else (write --if with the opposite condition on this line)"), true
-	case "--after":
-		return errors.New("unknown flag: --after (it stands on FROM)"), true
+	case "--after", "--bake":
+		return fmt.Errorf("unknown flag: %s (it stands on FROM)", name), true
 	case "--if-exists":
 		return errors.New("unknown flag: --if-exists (it stands on COPY and ADD)"), true
 	case "--no-cache":

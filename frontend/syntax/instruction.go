@@ -54,6 +54,8 @@ type Instruction struct {
 	Branch *Branch
 	// IfExists is set for a COPY or ADD that skips sources that do not exist.
 	IfExists bool
+	// Bake are the attributes that a FROM gives its target in a bake file.
+	Bake []Bake
 	// NoCache is set for a RUN that runs in every build.
 	NoCache bool
 

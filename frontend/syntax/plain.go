@@ -105,7 +105,7 @@ func hidesCondition(line []byte) bool {
 }
 
 // misplaced are flags of ours that stand on few instructions only.
-var misplaced = [][]byte{[]byte("--no-cache"), []byte("--NO-CACHE"), []byte("--after"), []byte("--else"), []byte("--required"), []byte("--oneof"), []byte("--global")}
+var misplaced = [][]byte{[]byte("--no-cache"), []byte("--NO-CACHE"), []byte("--after"), []byte("--bake"), []byte("--else"), []byte("--required"), []byte("--oneof"), []byte("--global")}
 
 // hasMisplaced reports whether line may hold such a flag.
 func hasMisplaced(line []byte) bool {

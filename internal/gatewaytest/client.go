@@ -50,7 +50,7 @@ type Build struct {
 // when the daemon starts it: options in pairs of key and value.
 func Dockerfile(text string, opts ...string) Build {
 	b := Build{
-		Files: map[string]map[string]string{"dockerfile": {"Dockerfile": text}},
+		Files: map[string]map[string]string{"dockerfile": {"Dockerfile": text}, "context": {"Dockerfile": text}},
 		Opts:  map[string]string{"cmdline": "stagecraft/dockerfile:1", "source": "stagecraft/dockerfile:1"},
 	}
 	for i := 0; i+1 < len(opts); i += 2 {

@@ -2,8 +2,10 @@ package gatewaytest
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/client/llb"
@@ -49,14 +51,19 @@ func (r *reference) StatFile(_ context.Context, req client.StatRequest) (*fstype
 }
 
 func (r *reference) ReadDir(_ context.Context, req client.ReadDirRequest) ([]*fstypes.Stat, error) {
-	var out []*fstypes.Stat
-	dir := strings.TrimPrefix(path.Join(req.Path, req.IncludePattern), "/") + "/"
-	for name := range r.files {
-		if strings.HasPrefix(name, dir) {
-			out = []*fstypes.Stat{{Path: req.IncludePattern, Mode: uint32(os.ModeDir | 0o755)}}
+	out := map[string]*fstypes.Stat{}
+	for name, text := range r.files {
+		inside, ok := strings.CutPrefix("/"+name, strings.TrimSuffix(path.Clean("/"+req.Path), "/")+"/")
+		entry, _, isDir := strings.Cut(inside, "/")
+		switch {
+		case !ok || req.IncludePattern != "" && (entry != req.IncludePattern || !isDir):
+		case isDir:
+			out[entry] = &fstypes.Stat{Path: entry, Mode: uint32(os.ModeDir | 0o755)}
+		default:
+			out[entry] = &fstypes.Stat{Path: entry, Mode: 0o644, Size: int64(len(text))}
 		}
 	}
-	return out, r.client.count("ReadDir")
+	return slices.SortedFunc(maps.Values(out), func(a, b *fstypes.Stat) int { return strings.Compare(a.Path, b.Path) }), r.client.count("ReadDir")
 }
 
 func (r *reference) file(name string) (string, error) {
