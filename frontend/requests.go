@@ -44,6 +44,7 @@ var requests = []request{
 	newRequest("frontend.graph", "Draw the stage graph of the target as a tree", graph((*report.Graph).Text)),
 	newRequest("frontend.graph.mermaid", "Draw the stage graph of the target as a Mermaid flowchart", graph((*report.Graph).Mermaid)),
 	newRequest("frontend.graph.dot", "Draw the stage graph of the target in Graphviz's DOT", graph((*report.Graph).DOT)),
+	newRequest(llbgen.ExpandRequest, "Write the target as a plain Dockerfile", expand),
 }
 
 func newRequest(name, description string, answer func(context.Context, *query) (*client.Result, error)) request {
@@ -106,17 +107,36 @@ func graph(text func(*report.Graph) string) func(context.Context, *query) (*clie
 	}
 }
 
+// expand writes the target as a plain Dockerfile for all platforms that the build
+// asks for.
+func expand(ctx context.Context, q *query) (*client.Result, error) {
+	e, err := q.gen.Expand(ctx, q.platforms())
+	if err != nil {
+		return nil, err
+	}
+	dt, err := e.JSON()
+	if err != nil {
+		return nil, err
+	}
+	return answerOf(q.version, dt, e.Text), nil
+}
+
+// platforms returns those that the build asks for; nil stands for the worker's.
+func (q *query) platforms() []*ocispecs.Platform {
+	if len(q.client.TargetPlatforms) == 0 {
+		return []*ocispecs.Platform{nil}
+	}
+	var wanted []*ocispecs.Platform
+	for i := range q.client.TargetPlatforms {
+		wanted = append(wanted, &q.client.TargetPlatforms[i])
+	}
+	return wanted
+}
+
 // plans plans the target for each platform that the build asks for.
 func (q *query) plans(ctx context.Context) ([]*plan.Plan, error) {
-	wanted := []*ocispecs.Platform{nil}
-	if len(q.client.TargetPlatforms) > 0 {
-		wanted = nil
-		for i := range q.client.TargetPlatforms {
-			wanted = append(wanted, &q.client.TargetPlatforms[i])
-		}
-	}
 	var plans []*plan.Plan
-	for _, platform := range wanted {
+	for _, platform := range q.platforms() {
 		p, err := q.gen.Plan(ctx, platform, false)
 		if err != nil {
 			return nil, err
