@@ -89,7 +89,7 @@ func lockingOf(opts map[string]string) *locking {
 			l.err = fmt.Errorf("%s=%s is for --target=%s and --call=lock: a build changes no lock", lockArg, value, lockTarget)
 		}
 	}
-	if !l.asked() && opts[keyRequest] != "" && mode == locked.Strict {
+	if id := opts[keyRequest]; !l.asked() && id != "" && id != llbgen.ExpandRequest && mode == locked.Strict {
 		l.mode = locked.Loose // it builds nothing
 	}
 	return l

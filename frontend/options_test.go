@@ -198,7 +198,7 @@ func TestDescribeListsEverySubrequest(t *testing.T) {
 	if err := json.Unmarshal([]byte(rec.Metadata["result.json"]), &described); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"outline", "targets", "lint", "convertllb", "subrequests.describe", "graph", "graph.mermaid", "graph.dot", "lock", "bake"}
+	want := []string{"outline", "targets", "lint", "convertllb", "subrequests.describe", "graph", "graph.mermaid", "graph.dot", "lock", "bake", "expand"}
 	if len(described) != len(want) {
 		t.Errorf("described are %v, not %v", described, want)
 	}

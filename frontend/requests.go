@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/frontend/subrequests"
@@ -55,6 +56,7 @@ var requests = []request{
 	newRequest("frontend.bake", "Write the targets as a JSON file for docker buildx bake", bake,
 		subrequests.Named{Name: "platform", Description: "Platforms of the targets"},
 		subrequests.Named{Name: "build-arg:*", Description: "Build args of the targets that read them"}),
+	newRequest(llbgen.ExpandRequest, "Write the target as a plain Dockerfile", expand),
 }
 
 func newRequest(name, description string, answer func(context.Context, *query) (*client.Result, error), more ...subrequests.Named) request {
@@ -119,14 +121,34 @@ func graph(text func(*report.Graph) string) func(context.Context, *query) (*clie
 	}
 }
 
-// plans plans the target for each platform that the build asks for.
-func (q *query) plans(ctx context.Context) ([]*plan.Plan, error) {
-	return q.each(ctx, q.platforms(), func(ctx context.Context, platform *ocispecs.Platform) (*plan.Plan, error) {
-		return q.gen.Plan(ctx, platform, false)
-	})
+// expand writes the target as a plain Dockerfile for all platforms that the build
+// asks for.
+func expand(ctx context.Context, q *query) (*client.Result, error) {
+	e, err := q.gen.Expand(ctx, q.platforms())
+	if err != nil {
+		return nil, err
+	}
+	if q.pins.Line() != nil && q.locks.mode != locked.Off {
+		for _, platform := range q.platforms() {
+			img, err := q.gen.Image(ctx, platform, true)
+			if err != nil {
+				return nil, err
+			}
+			for _, def := range append([]*llb.Definition{img.Definition}, img.Gates...) {
+				if err := q.pins.Pinned(ctx, def.ToPB()); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	dt, err := e.JSON()
+	if err != nil {
+		return nil, err
+	}
+	return answerOf(q.version, dt, e.Text), nil
 }
 
-// platforms returns those that the build asks for; nil alone when it asks for none.
+// platforms returns those that the build asks for; nil stands for the worker's.
 func (q *query) platforms() []*ocispecs.Platform {
 	if len(q.client.TargetPlatforms) == 0 {
 		return []*ocispecs.Platform{nil}
@@ -136,6 +158,13 @@ func (q *query) platforms() []*ocispecs.Platform {
 		wanted = append(wanted, &q.client.TargetPlatforms[i])
 	}
 	return wanted
+}
+
+// plans plans the target for each platform that the build asks for.
+func (q *query) plans(ctx context.Context) ([]*plan.Plan, error) {
+	return q.each(ctx, q.platforms(), func(ctx context.Context, platform *ocispecs.Platform) (*plan.Plan, error) {
+		return q.gen.Plan(ctx, platform, false)
+	})
 }
 
 // each plans something for each platform; a nil plan is left out.

@@ -11,8 +11,8 @@ import (
 	"github.com/stagecraft-build/stagecraft/internal/gatewaytest"
 )
 
-// TestAnswersFollowTheirSchemas asks for the graph, the targets and the bake file of
-// every golden case and of the corpus, and validates the JSON against docs/schemas.
+// TestAnswersFollowTheirSchemas asks for the graph, the targets, the lock, the bake file and the
+// expansion of every golden case and of the corpus, and validates the JSON against docs/schemas.
 func TestAnswersFollowTheirSchemas(t *testing.T) {
 	t.Parallel()
 	compiler := jsonschema.NewCompiler()
@@ -27,7 +27,7 @@ func TestAnswersFollowTheirSchemas(t *testing.T) {
 		}
 		texts[file] = string(dt)
 	}
-	for request, path := range map[string]string{"graph": "../docs/schemas/graph.json", "targets": "../docs/schemas/targets.json", "lock": "../docs/schemas/lock.json", "bake": "../docs/schemas/bake.json"} {
+	for request, path := range map[string]string{"graph": "../docs/schemas/graph.json", "targets": "../docs/schemas/targets.json", "lock": "../docs/schemas/lock.json", "bake": "../docs/schemas/bake.json", "expand": "../docs/schemas/expand.json"} {
 		schema, err := compiler.Compile(path)
 		if err != nil {
 			t.Fatal(err)

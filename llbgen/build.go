@@ -40,6 +40,11 @@ type build struct {
 
 // newBuild lowers all units of p.
 func (g *Generator) newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, warn Warn) (*build, error) {
+	return g.newBuildWith(opt, p, warn, lower.Options{Wait: waits(opt.Client)})
+}
+
+// newBuildWith lowers all units of p in the way of how.
+func (g *Generator) newBuildWith(opt dockerfile2llb.ConvertOpt, p *plan.Plan, warn Warn, how lower.Options) (*build, error) {
 	configs, err := g.lintConfigs(p)
 	if err != nil {
 		return nil, err
@@ -55,11 +60,12 @@ func (g *Generator) newBuild(opt dockerfile2llb.ConvertOpt, p *plan.Plan, warn W
 		if u.client, err = g.sources.Client(u.Root.Env.File().BuildContext); err != nil {
 			return nil, err
 		}
-		if u.file, err = u.Lower(lower.Options{Check: lintDirective(unitLint(lowered, configs)), Wait: waits(opt.Client)}); err != nil {
+		how.Check = lintDirective(unitLint(lowered, configs))
+		if u.file, err = u.Lower(how); err != nil {
 			return nil, err
 		}
 		u.adds = u.Has((*syntax.Instruction).AddsFrom)
-		u.skips = u.Has(func(in *syntax.Instruction) bool { return in.IfExists })
+		u.skips = !how.Plain && u.Has(func(in *syntax.Instruction) bool { return in.IfExists })
 		u.reruns = u.Has(func(in *syntax.Instruction) bool { return in.NoCache })
 		b.units = append(b.units, u)
 		b.parts[b.names.Image(u.Root)] = u

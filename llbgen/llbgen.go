@@ -269,7 +269,7 @@ func (g *Generator) planFile(ctx context.Context, file *module.File, opt dockerf
 		TargetPlatform: opt.TargetPlatform,
 		Requested:      bc.TargetPlatforms,
 		AllStages:      opt.AllStages,
-		Request:        bc.BuildOpts().Opts["requestid"] != "",
+		Request:        !slices.Contains([]string{"", ExpandRequest}, bc.BuildOpts().Opts["requestid"]),
 		Branches:       bc.BuildOpts().Opts["requestid"] == lint.SubrequestLintDefinition.Name,
 		Files:          g.sources.Files,
 		Pin:            g.pin,

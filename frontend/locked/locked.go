@@ -55,6 +55,10 @@ type Pins struct {
 	Sources *source.Sources
 	Notify  func(*diagnostic.Diagnostic)
 
+	// Everywhere writes the pins of the build's lock into plans too, for a request that
+	// shows them.
+	Everywhere bool
+
 	mode Mode
 	// update are the patterns of entries that are looked up anew.
 	update []string

@@ -91,15 +91,22 @@ func (p *Pins) ownEntry(ctx context.Context, s lock.Source, of *own) (*lock.Pinn
 }
 
 // Image returns an image as the lock of the file that names it pins it, where that
-// counts; else empty. It is for plan.Options.
+// counts; else empty. With Everywhere that of the build counts too. It is for plan.Options.
 func (p *Pins) Image(ctx context.Context, f *module.File, image string) (string, error) {
 	of := p.ownOf(func(other *module.File) bool { return other == f })
-	if of == nil {
+	if of == nil && !(p.Everywhere && p.active()) {
 		return "", nil
 	}
 	s, done, err := lock.ImageSource(image)
 	if err != nil || done {
 		return "", err
+	}
+	if of == nil {
+		e, err := p.pin(ctx, s, nil, nil)
+		if e == nil || err != nil {
+			return "", err
+		}
+		return s.String() + "@" + e.Pin, nil
 	}
 	main, err := p.mainLock(ctx)
 	if err != nil {
@@ -107,6 +114,9 @@ func (p *Pins) Image(ctx context.Context, f *module.File, image string) (string,
 	}
 	if main != nil {
 		own, err := of.read(ctx, p)
+		if e := main.Find(s); e != nil && p.Everywhere {
+			return s.String() + "@" + e.Pin, nil
+		}
 		if err != nil || own.Find(s) == nil || main.Find(s) != nil || p.renews(s) {
 			return "", err // the main lock decides
 		}
@@ -115,7 +125,7 @@ func (p *Pins) Image(ctx context.Context, f *module.File, image string) (string,
 	if e == nil || err != nil {
 		return "", err
 	}
-	return s.Name + "@" + e.Pin, nil
+	return s.String() + "@" + e.Pin, nil
 }
 
 // ownOfVertex returns the lock of the file out of which a vertex of def comes; nil for none.

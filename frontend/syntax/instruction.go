@@ -106,6 +106,26 @@ func (in *Instruction) Lead() string {
 	return in.file.text[in.leadStart:max(in.start, in.leadStart)]
 }
 
+// Remarks returns Lead without the comments that are extensions.
+func (in *Instruction) Remarks() string {
+	lead := in.Lead()
+	if !strings.Contains(lead, extensionPrefix) {
+		return lead
+	}
+	var out strings.Builder
+	for line := range strings.Lines(lead) {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), extensionPrefix); ok {
+			c := comment{text: strings.TrimSpace(text)}
+			c.spaced = len(c.text) < len(text)
+			if c.flags() || in.file.isInstruction(c) {
+				continue
+			}
+		}
+		out.WriteString(line)
+	}
+	return out.String()
+}
+
 // Text returns the instruction as it stands in the file, heredocs included. What
 // follows in another text is no part of it: a line that the end of the file cut
 // off is joined.
@@ -184,7 +204,7 @@ type Edit struct {
 
 // Splice returns the logical line with the edits, which do not overlap, made.
 func (in *Instruction) Splice(edits []Edit) string {
-	slices.SortFunc(edits, func(a, b Edit) int { return a.Start - b.Start })
+	slices.SortStableFunc(edits, func(a, b Edit) int { return a.Start - b.Start })
 	var out strings.Builder
 	at := 0
 	for _, e := range edits {
@@ -194,6 +214,34 @@ func (in *Instruction) Splice(edits []Edit) string {
 	}
 	out.WriteString(in.Line[at:])
 	return out.String()
+}
+
+// SpliceLines is Splice with the line broken where the file breaks it, the comments
+// there kept.
+func (in *Instruction) SpliceLines(edits []Edit) string {
+	edits = slices.Clone(edits)
+	behind := -1 // where the piece before ends in the file
+	for i, p := range in.logical.pieces {
+		if p.file < in.start || p.file >= in.end {
+			continue // from a comment, or a mount that is named here
+		}
+		inside := slices.ContainsFunc(edits, func(e Edit) bool { return e.Start < p.at && p.at < e.End })
+		if behind >= 0 && p.file > behind && !inside {
+			between := in.file.text[behind:p.file]
+			if strings.Contains(between, extensionPrefix) { // the markers of blocks, and what is off
+				between = string(in.file.Escape) + "\n"
+			}
+			if strings.Contains(between, "\n") {
+				edits = append(edits, Edit{Span{p.at, p.at}, between})
+			}
+		}
+		end := len(in.logical.text)
+		if i+1 < len(in.logical.pieces) {
+			end = in.logical.pieces[i+1].at
+		}
+		behind = p.file + end - p.at
+	}
+	return in.Splice(edits)
 }
 
 // Ranges returns where span stands in the file: line and column counted from 1,

@@ -41,6 +41,8 @@ type Options struct {
 	// Wait says that a stage can wait for its gates. Else one stage at the end of
 	// the text needs them all.
 	Wait bool
+	// Plain writes what is an extension to LLB as plain Dockerfiles can say it.
+	Plain bool
 }
 
 // lowerer writes one unit.
@@ -54,6 +56,8 @@ type lowerer struct {
 	// current is the instance being written, index says where each one is.
 	current *plan.Instance
 	index   map[*plan.Instance]int
+	// expanding is set for a text that people read.
+	expanding *expanding
 }
 
 // Lower writes the unit.

@@ -19,6 +19,8 @@ type Names struct {
 	// images by what tells them apart.
 	ofInstance map[*plan.Instance]string
 	ofOther    map[string]string
+	// readable makes the names that people read; nil where none does.
+	readable *readableNames
 }
 
 // Host is the registry of the images that stand for something else. No name below
@@ -58,6 +60,9 @@ const suffix = "_i"
 
 // add returns a new name that users see as shown.
 func (n *Names) add(shown string) string {
+	if n.readable != nil {
+		return n.readable.pick(shown)
+	}
 	n.shown = append(n.shown, shown)
 	return n.prefix + strconv.Itoa(len(n.shown)-1) + suffix
 }

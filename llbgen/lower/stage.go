@@ -34,7 +34,7 @@ func (l *lowerer) stage(inst *plan.Instance) error {
 	if inst.Env.File().Main && inst.Stage.Index == l.index[inst] && l.unit.like(inst) {
 		l.file.numbered[inst.Stage.Index] = true
 	}
-	l.out.Lead(inst.From)
+	l.lead(inst.From)
 	if err := l.base(inst); err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (l *lowerer) stage(inst *plan.Instance) error {
 			}
 			l.note(in, l.out.Args(nil, []text.Word{word}))
 		}
-		l.out.Lead(in)
+		l.lead(in)
 		if err := l.instruction(inst, in); err != nil {
 			return err
 		}
@@ -57,10 +57,20 @@ func (l *lowerer) stage(inst *plan.Instance) error {
 	return l.gates(inst)
 }
 
+// lead writes what stands above an instruction.
+func (l *lowerer) lead(in *syntax.Instruction) {
+	if l.expanding == nil {
+		l.out.Lead(in)
+		return
+	}
+	l.out.Remarks(in)
+	l.remark(in)
+}
+
 // declaration returns that of a global ARG which inst declares by itself.
 func (l *lowerer) declaration(inst *plan.Instance, name string) (text.Word, error) {
 	if v, ok := l.unit.values.arg(inst, name, false); ok {
-		return text.Arg(name, v)
+		return l.written(name, v)
 	}
 	return text.Bare(name)
 }
@@ -70,7 +80,7 @@ func (l *lowerer) declaration(inst *plan.Instance, name string) (text.Word, erro
 func (l *lowerer) base(inst *plan.Instance) error {
 	in := inst.From
 	st := in.Stage()
-	name := l.unit.naming.name(inst)
+	name := l.nameOf(inst)
 	from := newFrom(st.OrigCmd, "", name)
 	changed := in.Changed() || name != st.Name
 	if st.Platform != "" {
@@ -83,7 +93,7 @@ func (l *lowerer) base(inst *plan.Instance) error {
 	}
 	switch e := inst.Base; {
 	case inst.Replaced:
-		if l.unit.naming.own[inst] { // upstream puts the context in its place
+		if l.unit.naming.own[inst] && name == st.Name { // upstream puts the context in its place
 			base, same, err := l.unit.values.expand(inst, st.BaseName)
 			if err != nil {
 				return err
@@ -92,7 +102,11 @@ func (l *lowerer) base(inst *plan.Instance) error {
 			changed = changed || !same
 			break
 		}
-		from.base(l.context(inst.Stage.Name, *inst.Base.Platform))
+		if l.unit.whole {
+			from.base(inst.Stage.Name)
+		} else {
+			from.base(l.context(inst.Stage.Name, *inst.Base.Platform))
+		}
 		from.on(*inst.Base.Platform)
 		changed = true
 	case l.unit.Sealed(e):
@@ -102,9 +116,12 @@ func (l *lowerer) base(inst *plan.Instance) error {
 			from.on(*e.Platform)
 		}
 	case e.To != nil:
-		from.base(l.unit.naming.name(e.To))
+		from.base(l.edge(inst, e))
+		if e.Sealed { // its platform is that of the stage
+			from.Platform, changed = text.Word{}, true
+		}
 		changed = changed || st.BaseName != from.Base.String()
-	case l.unit.foreign(inst) && e.Name == scratch:
+	case l.unit.foreign(inst) && e.Name == scratch && !l.unit.whole:
 		from.base(l.helperOf(inst, scratch))
 		from.Platform, changed = text.Word{}, true
 	default:
@@ -120,7 +137,7 @@ func (l *lowerer) base(inst *plan.Instance) error {
 		}
 		from.baseOf(st.BaseName, base, same)
 		changed = changed || !same
-		if l.unit.foreign(inst) && st.Platform == "" {
+		if l.unit.foreign(inst) && st.Platform == "" && e.Name != scratch {
 			from.on(inst.Env.Platform)
 			changed = true
 		}
@@ -236,6 +253,9 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) er
 		arguments *text.Arguments
 		origin    = Origin{In: in, Instance: inst}
 	)
+	if l.expanding != nil {
+		l.expanding.trigger = in.OnBuild
+	}
 	for _, ref := range in.References {
 		e := inst.Edges[ref][min(n, len(inst.Edges[ref])-1)]
 		if name := l.edge(inst, e); name != ref.Text && !l.byIndex(e, ref) {
@@ -257,9 +277,23 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) er
 		if e.Copy == nil {
 			continue
 		}
+		if l.skips(in) {
+			return in.Errorf(ref.Span, "--if-exists beside a call whose names stand in the paths has no plain form: write the paths out")
+		}
 		var err error
 		if arguments, err = text.CopyArguments(in, e.Copy.Words, e.Copy.JSON); err != nil {
 			return in.Errorf(ref.Span, "%w", err)
+		}
+	}
+	if l.skips(in) {
+		var err error
+		if arguments, err = ifExists(in); err != nil {
+			return err
+		}
+	}
+	if l.expanding != nil {
+		if err := l.plainForm(inst, in); err != nil {
+			return err
 		}
 	}
 	origin.Span = l.out.Edit(in, names, arguments)
@@ -269,7 +303,7 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) er
 
 // byIndex reports whether a reference by number means the same in this text.
 func (l *lowerer) byIndex(e plan.Edge, ref *syntax.Reference) bool {
-	return e.To != nil && !l.unit.Sealed(e) && !ref.Mount && ref.Text == strconv.Itoa(l.index[e.To])
+	return e.To != nil && !l.unit.whole && !l.unit.Sealed(e) && !ref.Mount && ref.Text == strconv.Itoa(l.index[e.To])
 }
 
 // edge returns the name of what e stands for.
@@ -278,13 +312,13 @@ func (l *lowerer) edge(inst *plan.Instance, e plan.Edge) string {
 	case l.unit.Sealed(e):
 		return l.names().Image(e.To)
 	case e.To != nil:
-		return l.unit.naming.name(e.To)
+		return l.need(l.unit.naming.name(e.To))
 	case e.Name == scratch || !l.unit.foreign(inst):
 		return l.outside(e.Image())
-	case e.Context:
+	case e.Context && !l.unit.whole:
 		return l.context(e.Name, inst.Env.Platform)
 	}
-	return l.helperOf(inst, e.Image())
+	return l.need(l.helperOf(inst, e.Image()))
 }
 
 // outside returns a name for an image or context that is no stage's in the text.
@@ -303,12 +337,15 @@ func (l *lowerer) let(inst *plan.Instance, in *syntax.Instruction) (text.Word, e
 	if _, given := l.file.Args[name]; given {
 		return text.Word{}, fmt.Errorf("the build arg %s would take its place", name)
 	}
-	return text.Arg(name, inst.Let(in))
+	return l.written(name, inst.Let(in))
 }
 
 // args returns the words of an ARG that has a value in inst which the converter
 // would not give it; nil when it has none.
 func (l *lowerer) args(inst *plan.Instance, in *syntax.Instruction) ([]text.Word, error) {
+	if l.expanding != nil && in.OnBuild && inst == l.unit.Root {
+		return nil, nil // the image has its triggers as they are written
+	}
 	var words []text.Word
 	for i, word := range in.Words() {
 		name, _, hasDefault := strings.Cut(word, "=")
@@ -320,7 +357,7 @@ func (l *lowerer) args(inst *plan.Instance, in *syntax.Instruction) ([]text.Word
 			words = text.Own(in)
 		}
 		var err error
-		if words[i], err = text.Arg(name, v); err != nil {
+		if words[i], err = l.written(name, v); err != nil {
 			return nil, in.Locate(err)
 		}
 	}

@@ -51,7 +51,7 @@ func (l *lowerer) helpers() error {
 		if !l.unit.foreign(inst) {
 			continue
 		}
-		if !inst.Replaced && inst.Base.To == nil && inst.Base.Name == scratch {
+		if !l.unit.whole && !inst.Replaced && inst.Base.To == nil && inst.Base.Name == scratch {
 			if err := l.helper(inst, scratch, scratch, ScratchContext, inst.From); err != nil {
 				return err
 			}
@@ -59,7 +59,13 @@ func (l *lowerer) helpers() error {
 		for _, in := range inst.Instructions {
 			for _, ref := range in.References {
 				for _, e := range inst.Edges[ref] {
-					if e.To != nil || e.Name == scratch || e.Context {
+					if e.To != nil || e.Name == scratch || e.Context && !l.unit.whole {
+						continue
+					}
+					if l.unit.whole {
+						if err := l.helper(inst, e.Image(), e.Name, l.outside(e.Image()), in); err != nil {
+							return err
+						}
 						continue
 					}
 					// a name that stands for the image without its triggers, which
@@ -81,7 +87,19 @@ func (l *lowerer) helper(inst *plan.Instance, key, shown, image string, in *synt
 	if _, ok := l.ofHelper[key]; ok {
 		return nil
 	}
+	if l.expanding != nil {
+		shown += " " + platforms.FormatAll(inst.Env.Platform)
+	}
 	l.ofHelper[key] = l.names().other("helper "+key, shown)
+	if l.expanding != nil {
+		platform := inst.Env.Platform
+		l.expanding.add(&part{name: l.ofHelper[key], title: key, in: in, file: inst.Env.File(), write: func(l *lowerer) error {
+			from := newFrom("FROM", image, l.expanding.as)
+			from.on(platform)
+			return l.from(in, from)
+		}})
+		return nil
+	}
 	from := newFrom("FROM", image, l.ofHelper[key])
 	from.on(inst.Env.Platform)
 	return l.from(in, from)

@@ -31,6 +31,8 @@ type Unit struct {
 	member map[*plan.Instance]bool
 	// needed are the instances of which the result of the plan is made.
 	needed map[*plan.Instance]bool
+	// whole says that calls which are sealed are stages of the text too.
+	whole  bool
 	naming *naming
 	values *values
 }
@@ -117,7 +119,7 @@ func (u *Unit) collect(unfit map[*plan.Instance]bool) []*plan.Instance {
 		u.Instances = append(u.Instances, inst)
 		for e := range inst.All() {
 			switch {
-			case e.Sealed || unfit[e.To]:
+			case e.Sealed && !u.whole || unfit[e.To]:
 				others = append(others, e.To)
 			case e.To != nil:
 				visit(e.To)
@@ -134,7 +136,9 @@ func (u *Unit) collect(unfit map[*plan.Instance]bool) []*plan.Instance {
 
 // Sealed reports whether an edge of an instance of the unit leads to a unit of its
 // own.
-func (u *Unit) Sealed(e plan.Edge) bool { return e.To != nil && (e.Sealed || !u.member[e.To]) }
+func (u *Unit) Sealed(e plan.Edge) bool {
+	return e.To != nil && !u.whole && (e.Sealed || !u.member[e.To])
+}
 
 // StageName returns the name of an instance's stage in the text.
 func (u *Unit) StageName(inst *plan.Instance) string { return u.naming.name(inst) }
@@ -144,6 +148,9 @@ func (u *Unit) file() *module.File { return u.Root.Env.File() }
 
 // foreign reports whether inst is built for another platform than the unit.
 func (u *Unit) foreign(inst *plan.Instance) bool {
+	if u.whole && inst.Env.Explicit() {
+		return true // whatever the build asks for
+	}
 	return !inst.Env.Same(u.Root.Env, plan.PlatformInput)
 }
 

@@ -22,6 +22,9 @@ type values struct {
 	varying map[string]struct{}
 	// env is what the converter makes of the text.
 	env *plan.Environment
+	// passed says which build args are passed to the text whatever it is, in one that is
+	// written for builds without any; nil for any other text.
+	passed func(name string) bool
 }
 
 // settle finds the instances of the unit and the values of its text, and returns
@@ -54,7 +57,7 @@ func (u *Unit) settle(n *Names, bake bool) ([]*plan.Instance, error) {
 			u.findUnfit(fixed, unfit)
 			continue
 		}
-		u.values = &values{varying, env}
+		u.values = &values{varying: varying, env: env}
 		changed, err := u.findUnwritable(fixed, unfit)
 		if err != nil {
 			return nil, err
@@ -285,6 +288,9 @@ func (v *values) arg(inst *plan.Instance, name string, hasDefault bool) (string,
 	if value, ok := inst.Env.Computed(name); ok {
 		return value, true
 	}
+	if v.passed != nil {
+		return v.frozen(inst, name, hasDefault)
+	}
 	if value, ok := inst.Env.Args[name]; ok {
 		_, varies := v.varying[name]
 		return value, varies
@@ -302,6 +308,9 @@ func (v *values) arg(inst *plan.Instance, name string, hasDefault bool) (string,
 func (v *values) expand(inst *plan.Instance, word string) (meaning string, same bool, err error) {
 	if meaning, err = inst.Env.Expand(word); err != nil {
 		return "", false, inst.From.Locate(err)
+	}
+	if v.passed != nil && slices.ContainsFunc(syntax.Variables(word), func(name string) bool { return fixesName(inst, name) }) {
+		return meaning, meaning == word, nil
 	}
 	theirs, err := v.env.Expand(word)
 	return meaning, err == nil && theirs == meaning, nil

@@ -37,7 +37,7 @@ var (
 	argNames    = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
 	simple      = regexp.MustCompile(`^[a-zA-Z0-9_./:@-]+$`)
 	// copied are the letters of a changed word of a COPY that need no JSON form.
-	copied = regexp.MustCompile(`^[a-zA-Z0-9_./:@+${}*,=~-]+$`)
+	copied = regexp.MustCompile(`^[a-zA-Z0-9_./:@+${}*,=~-][a-zA-Z0-9_./:@+${}*,=~[\]-]*$`)
 )
 
 // Stage returns the name of a stage.

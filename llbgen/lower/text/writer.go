@@ -17,7 +17,12 @@ type Writer struct {
 	stages int
 	// written are the instructions that upstream has to find.
 	written []written
+	// readable keeps lines broken where files break them.
+	readable bool
 }
+
+// maxReadable is how long a line may be that is broken as the file breaks it.
+const maxReadable = 32_768
 
 // written is one instruction.
 type written struct {
@@ -38,6 +43,38 @@ func NewWriter(escape rune, check string) *Writer {
 	w := &Writer{escape: escape, line: 1}
 	w.add(fmt.Sprintf("# escape=%c\n%s\n", escape, check))
 	return w
+}
+
+// NewFile starts a text that people read, whose first lines are directives.
+func NewFile(escape rune, directives ...string) *Writer {
+	w := &Writer{escape: escape, line: 1, readable: true}
+	for _, line := range directives {
+		w.add(oneLine(line))
+	}
+	w.add("\n")
+	return w
+}
+
+// Comment writes a comment of one line.
+func (w *Writer) Comment(text string) { w.add(strings.TrimSpace("# " + oneLine(text))) }
+
+// Blank writes an empty line.
+func (w *Writer) Blank() { w.add("\n") }
+
+// Remarks writes the comments above an instruction that are no extensions, without the
+// blank lines in front of them.
+func (w *Writer) Remarks(in *syntax.Instruction) {
+	w.add(strings.TrimLeftFunc(in.Remarks(), isSpace))
+}
+
+// oneLine returns a text without the bytes that end a line.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\ufffd"))
 }
 
 // Stages returns how many stages are written.
@@ -104,7 +141,11 @@ func (w *Writer) Edit(in *syntax.Instruction, names map[*syntax.Reference]Word, 
 		// upstream writes the first word in capitals, up to a space
 		edits = append(edits, syntax.Edit{Span: syntax.Span{Start: at, End: at + 1}, Text: " "})
 	}
-	return w.addInstruction(in, syntax.Wrap(in.Splice(edits), w.escape)+"\n"+in.Heredocs(), &want)
+	line := syntax.Wrap(in.Splice(edits), w.escape)
+	if w.readable && in.File().Escape == w.escape && len(line) < maxReadable {
+		line = in.SpliceLines(edits)
+	}
+	return w.addInstruction(in, line+"\n"+in.Heredocs(), &want)
 }
 
 // From is a FROM that is made of words.
@@ -165,6 +206,16 @@ func (w *Writer) Args(in *syntax.Instruction, declarations []Word) Span {
 	}
 	return w.addInstruction(in, syntax.Wrap(line, w.escape), &want)
 }
+
+// Need writes a COPY that takes no file from a stage, which has to be built for it.
+func (w *Writer) Need(in *syntax.Instruction, from Word) Span {
+	flag := "--from=" + from.text
+	return w.addInstruction(in, "COPY "+flag+" "+nothing+" /",
+		&shape{keyword: "COPY", flags: []string{flag}, words: []string{nothing, "/"}})
+}
+
+// nothing is a pattern that matches no file: one that matches none is no mistake.
+const nothing = "/.stagecraft-no-file-*"
 
 // Copy writes a COPY of a path to the same path.
 func (w *Writer) Copy(in *syntax.Instruction, from, path Word) Span {

@@ -1,0 +1,338 @@
+package llbgen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
+	"github.com/stagecraft-build/stagecraft/frontend/report"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/llbgen/lower"
+)
+
+// ExpandRequest is the request that Expand answers: unlike other ones it needs all that
+// a build needs.
+const ExpandRequest = "frontend.expand"
+
+// Expand returns the build as a plain Dockerfile: built without a target and build
+// args, for any of the given platforms, it has the ops and the config that this build
+// has, gates aside. That is checked op by op before it is given. A plain Dockerfile
+// without a target and build args of its own comes back as it is.
+func (g *Generator) Expand(ctx context.Context, wanted []*ocispecs.Platform) (*report.Expansion, error) {
+	if g.isPlain() {
+		return g.asItIs()
+	}
+	var plans []*plan.Plan
+	for _, platform := range wanted {
+		p, err := g.Plan(ctx, platform, false)
+		if err != nil {
+			return nil, err
+		}
+		plans = append(plans, p)
+	}
+	// a trigger of an image may name stages that nothing else does
+	out, err := g.expand(ctx, plans, wanted, false)
+	var differs *differenceError
+	if errors.As(err, &differs) && slices.ContainsFunc(plans, func(p *plan.Plan) bool { return len(p.Kept) > 0 }) {
+		if with, other := g.expand(ctx, plans, wanted, true); other == nil {
+			return with, nil
+		}
+	}
+	return out, err
+}
+
+// expand writes plans as a plain Dockerfile, and checks it.
+func (g *Generator) expand(ctx context.Context, plans []*plan.Plan, wanted []*ocispecs.Platform, kept bool) (*report.Expansion, error) {
+	opt := lower.ExpandOptions{
+		Directives: []string{"# syntax=docker/dockerfile:1"},
+		Taken:      g.contexts(),
+		Kept:       kept,
+		Passed:     passedOn,
+	}
+	rules, err := lintConfig(nil, g.text)
+	if err != nil {
+		return nil, err
+	}
+	if check := lintDirective(rules); check != "" {
+		opt.Directives = append(opt.Directives, strings.TrimSuffix(check, "\n"))
+	}
+	main := plans[0].File
+	opt.About = func(e *lower.Expansion) []string { return g.about(e, plans, wanted) }
+	e, err := lower.Expand(plans, wanted, opt)
+	if err != nil {
+		return nil, err
+	}
+	text, err := e.Text()
+	if err != nil {
+		return nil, err
+	}
+	if !syntax.Plain(text) && !g.readsAsPlain(text) {
+		return nil, fmt.Errorf("internal error: the expanded file of %s has extensions", main.Shown())
+	}
+	for i, platform := range wanted {
+		if err := g.verify(ctx, plans[i], platform, len(wanted), text, e.Checks); err != nil {
+			return nil, err
+		}
+	}
+	out := &report.Expansion{Text: string(text), Target: e.Target, Checks: e.Checks, Pass: g.passOn(e)}
+	for _, o := range e.Origins() {
+		line := report.ExpandedLine{First: o.First, Last: o.Last, File: main.Shown(), Line: o.In.StartLine, End: o.In.EndLine}
+		if o.Instance != nil {
+			line.File, line.Stage = o.Instance.Env.File().Shown(), lower.WithoutCredentials(o.Instance.Name)
+		}
+		out.Lines = append(out.Lines, line)
+	}
+	return out, nil
+}
+
+// passedOn reports whether a build arg is one for BuildKit itself, which a build of
+// the plain file gets as well.
+func passedOn(name string) bool {
+	return plan.BuildWide(name) && name != "SOURCE_DATE_EPOCH"
+}
+
+// contexts returns the names of the named contexts of the build.
+func (g *Generator) contexts() []string {
+	var names []string
+	for key := range g.opt.Client.BuildOpts().Opts {
+		if name, ok := strings.CutPrefix(key, "context:"); ok && name != lower.ScratchContext {
+			name, _, _ = strings.Cut(name, "::") // for one platform
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// passOn returns the options that a build of the plain file needs.
+func (g *Generator) passOn(e *lower.Expansion) []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(g.opt.BuildArgs)) {
+		if passedOn(name) && name != "BUILDKIT_SYNTAX" {
+			out = append(out, "--build-arg="+name)
+		}
+	}
+	for _, name := range g.contexts() {
+		out = append(out, "--build-context="+name+"=…")
+	}
+	if len(e.NoCache) > 0 {
+		out = append(out, "--no-cache-filter="+strings.Join(e.NoCache, ","))
+	}
+	return out
+}
+
+// about is what the top of the plain file says of it.
+func (g *Generator) about(e *lower.Expansion, plans []*plan.Plan, wanted []*ocispecs.Platform) []string {
+	var targets []string
+	for _, p := range plans {
+		if name := lower.WithoutCredentials(p.Root.Name); !slices.Contains(targets, name) {
+			targets = append(targets, name)
+		}
+	}
+	lines := []string{
+		fmt.Sprintf("Made from %s by docker build --call=expand: change that file and make this one anew.", plans[0].File.Shown()),
+		"target: " + strings.Join(targets, ", "),
+	}
+	if wanted[0] != nil {
+		lines = append(lines, "platforms: "+platformNames(wanted))
+	}
+	var args []string
+	for _, name := range slices.Sorted(maps.Keys(g.opt.BuildArgs)) {
+		if !passedOn(name) {
+			args = append(args, name)
+		}
+	}
+	if len(args) > 0 {
+		lines = append(lines, "build args that stand in it: "+strings.Join(args, ", "))
+	}
+	if pass := g.passOn(e); len(pass) > 0 {
+		lines = append(lines, "pass again: "+strings.Join(pass, " "))
+	}
+	if e.Checks != "" {
+		lines = append(lines, fmt.Sprintf("%s needs what stages of that file wait for (--after): docker build --target=%s .", e.Checks, e.Checks))
+	}
+	return lines
+}
+
+// platformNames lists platforms.
+func platformNames(list []*ocispecs.Platform) string {
+	var names []string
+	for _, p := range list {
+		names = append(names, platforms.FormatAll(*p))
+	}
+	return strings.Join(names, ", ")
+}
+
+// isPlain reports whether the file holds no extension, and nothing of the build decides
+// which of it is built.
+func (g *Generator) isPlain() bool {
+	if g.file != nil || g.opt.Client.Target != "" {
+		return false
+	}
+	parsed, err := parser.Parse(strings.NewReader(string(g.text)))
+	if err != nil {
+		return true // upstream says it
+	}
+	stages, global, err := instructions.Parse(parsed.AST, linter.New(&linter.Config{}))
+	if err != nil {
+		return true
+	}
+	var given []string
+	for name := range g.opt.BuildArgs {
+		if !passedOn(name) {
+			given = append(given, name)
+		}
+	}
+	decides := func(args []instructions.KeyValuePairOptional) bool {
+		return slices.ContainsFunc(args, func(arg instructions.KeyValuePairOptional) bool { return slices.Contains(given, arg.Key) })
+	}
+	if slices.Contains(given, "SOURCE_DATE_EPOCH") {
+		return false
+	}
+	for _, cmd := range global {
+		if decides(cmd.Args) {
+			return false
+		}
+	}
+	for _, stage := range stages {
+		for _, cmd := range stage.Commands {
+			switch cmd := cmd.(type) {
+			case *instructions.ArgCommand:
+				if decides(cmd.Args) {
+					return false
+				}
+			case *instructions.OnbuildCommand:
+				if len(given) > 0 && strings.HasPrefix(strings.ToUpper(cmd.Expression), "ARG") {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// asItIs gives a plain file back for stock builders.
+func (g *Generator) asItIs() (*report.Expansion, error) {
+	parsed, err := parser.Parse(strings.NewReader(string(g.text)))
+	if err == nil {
+		_, _, err = instructions.Parse(parsed.AST, linter.New(&linter.Config{}))
+	}
+	if err != nil {
+		return nil, err
+	}
+	text := string(g.text)
+	const line = "# syntax=docker/dockerfile:1\n"
+	name, _, at, ok := parser.DetectSyntax(g.text)
+	switch {
+	case ok && (strings.HasPrefix(name, "docker/dockerfile") || strings.HasPrefix(name, "docker.io/docker/dockerfile")):
+	case ok:
+		lines := slices.Collect(strings.Lines(text))
+		lines[at[0].Start.Line-1] = line
+		text = strings.Join(lines, "")
+	default:
+		start := ""
+		if rest, found := strings.CutPrefix(text, "\ufeff"); found {
+			text = rest
+		}
+		if strings.HasPrefix(text, "#!") {
+			start, text, _ = strings.Cut(text, "\n")
+			start += "\n"
+		}
+		text = start + line + text
+	}
+	return &report.Expansion{Text: text, AsItIs: true}, nil
+}
+
+// readsAsPlain reports whether our own parser finds no extension in a text.
+func (g *Generator) readsAsPlain(text []byte) bool {
+	file, err := syntax.Parse(&diagnostic.Text{Data: text}, syntax.Options{})
+	return err == nil && !file.Extended
+}
+
+// verify fails unless the text builds to what the plan is.
+func (g *Generator) verify(ctx context.Context, p *plan.Plan, platform *ocispecs.Platform, wanted int, text []byte, checks string) error {
+	opt := g.options(platform, true)
+	b, err := g.newBuildWith(opt, p, nil, lower.Options{Plain: true})
+	if err != nil {
+		return err
+	}
+	want, err := b.image(ctx)
+	if err != nil {
+		return err
+	}
+	opt = g.options(platform, true)
+	maps.DeleteFunc(opt.BuildArgs, func(name, _ string) bool { return !passedOn(name) })
+	convert := func(target string) (*dockerfile2llb.Result, *llb.Definition, error) {
+		opt := opt
+		opt.BuildArgs = maps.Clone(opt.BuildArgs) // the converter writes to it
+		opt.Target = target
+		res, err := dockerfile2llb.Dockerfile2LLB(ctx, text, opt)
+		if err != nil {
+			return nil, nil, whyDifferent(p, wanted, fmt.Errorf("stock builders refuse it: %w", plainError(err)))
+		}
+		def, err := res.State.Marshal(ctx)
+		if err != nil {
+			return nil, nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+		}
+		return res, def, nil
+	}
+	got, def, err := convert("")
+	if err != nil {
+		return err
+	}
+	ours, _, err := normalForm(want.Definition)
+	if err != nil {
+		return err
+	}
+	theirs, _, err := normalForm(def)
+	if err != nil {
+		return err
+	}
+	if ours != theirs {
+		return whyDifferent(p, wanted, errors.New("its steps are not those of this build"))
+	}
+	if difference := configDifference(want.Config(), got.Image); difference != "" {
+		return whyDifferent(p, wanted, fmt.Errorf("its image config has another %s", difference))
+	}
+	if a, b := want.Result.Epoch, got.Epoch; (a == nil) != (b == nil) || a != nil && !a.Equal(*b) {
+		return whyDifferent(p, wanted, errors.New("it has another SOURCE_DATE_EPOCH"))
+	}
+	var gates []string
+	for _, def := range want.Gates {
+		_, some, err := normalForm(def)
+		if err != nil {
+			return err
+		}
+		gates = append(gates, some...)
+	}
+	if len(gates) == 0 {
+		return nil
+	}
+	if _, def, err = convert(checks); err != nil {
+		return err
+	}
+	_, some, err := normalForm(def)
+	if err != nil {
+		return err
+	}
+	slices.Sort(gates)
+	if gates = slices.Compact(gates); !slices.Equal(gates, some) {
+		return whyDifferent(p, wanted, errors.New("the steps that it waits for are not those of this build"))
+	}
+	return nil
+}
