@@ -19,14 +19,22 @@ import (
 
 // explain puts the names and lines of the files into an error of the converter.
 func (b *build) explain(u *unit, err error) error {
-	var located *parser.LocationError
-	if errors.As(err, &located) { // one that a unit which this one needs has placed keeps its place
+	var (
+		located *parser.LocationError
+		other   *unitError
+	)
+	switch places := errors.As(err, &located); {
+	case errors.As(err, &other): // which has placed it
+	case places && len(slices.Concat(located.Locations...)) > 0:
 		for _, ranges := range located.Locations {
 			err = u.explainMount(ranges, err)
 			for _, place := range u.file.Locate(ranges) {
 				err = diagnostic.At(place, err)
 			}
 		}
+		err = b.calls.chain(u, located.Locations, err)
+	default:
+		err = b.explainImage(u, err)
 	}
 	if shown := b.names.Show(err.Error()); shown != err.Error() {
 		return &shownError{shown, err}
@@ -57,6 +65,18 @@ func (u *unit) explainMount(ranges []parser.Range, err error) error {
 				out = diagnostic.Relate(out, at, "in the MOUNT on line %d", at.Line())
 			}
 			return out
+		}
+	}
+	return err
+}
+
+// explainImage places the mistake of an image that upstream names only: one of a mount.
+func (b *build) explainImage(u *unit, err error) error {
+	for _, inst := range u.Instances {
+		for use := range inst.Uses() {
+			if use.To == nil && use.Kind == plan.KindMount && strings.HasPrefix(err.Error(), use.Name+": ") {
+				return b.calls.relate(inst, use.In.Error(use.Reference.TargetSpan, err))
+			}
 		}
 	}
 	return err
