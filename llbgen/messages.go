@@ -56,6 +56,10 @@ func (u *unit) explainMount(ranges []parser.Range, err error) error {
 		if flag.Name != "--mount" {
 			continue
 		}
+		if at := o.In.Place(flag.Raw); !hasTarget(flag.Value) && (at.Line() < o.In.StartLine || at.Line() > o.In.EndLine) {
+			out := diagnostic.Errorf(o.In.Lines(), "a mount of this line has no target: write target=/path in the MOUNT on line %d", at.Line())
+			return diagnostic.Relate(out, at, "in the MOUNT on line %d", at.Line())
+		}
 		for _, name := range syntax.Variables(flag.Value) {
 			if !undeclaredGlobal(o, name) {
 				continue
@@ -68,6 +72,17 @@ func (u *unit) explainMount(ranges []parser.Range, err error) error {
 		}
 	}
 	return err
+}
+
+// hasTarget reports whether a mount says where it goes.
+func hasTarget(mount string) bool {
+	for field := range strings.SplitSeq(mount, ",") {
+		key, value, _ := strings.Cut(field, "=")
+		if slices.Contains([]string{"target", "dst", "destination"}, strings.ToLower(strings.TrimSpace(key))) && value != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // explainImage places the mistake of an image that upstream names only: one of a mount.

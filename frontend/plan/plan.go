@@ -105,6 +105,8 @@ type Instance struct {
 	// instance has no files, builds that something has to build for it all the same.
 	waits         []Wait
 	empty, builds bool
+	// depth is how deep calls nest in it.
+	depth int
 }
 
 // Edge is one meaning of a reference.

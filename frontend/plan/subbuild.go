@@ -25,6 +25,9 @@ func (p *planner) call(at place, m *meaning, c *call, sealed bool) (inst *Instan
 	if err != nil {
 		return nil, "", "", err
 	}
+	if p.depth+1+inst.depth > MaxDepth { // of one that is planned already
+		return nil, "", "", at.errorf(at.reference.Span, "calls nest more than %d deep", MaxDepth)
+	}
 	if inst.Replaced {
 		p.warnReplaced(at, inst.Stage)
 		return inst, written, inst.Name, nil

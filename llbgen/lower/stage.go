@@ -234,6 +234,9 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) er
 		origin    = Origin{In: in, Instance: inst}
 	)
 	for _, ref := range in.References {
+		if len(inst.Edges[ref]) == 0 {
+			continue // a trigger that nothing gives a value
+		}
 		e := inst.Edges[ref][min(n, len(inst.Edges[ref])-1)]
 		if name := l.edge(inst, e); name != ref.Text && !l.byIndex(e, ref) {
 			word, err := text.Image(name)
