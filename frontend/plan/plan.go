@@ -137,6 +137,9 @@ type Edge struct {
 type Copy struct {
 	Words []string
 	JSON  bool
+	// Shown are the words as users see them, where they are not the values alone; nil
+	// where they are.
+	Shown []string
 }
 
 // Files returns the files whose stages the plan has, the main one first.

@@ -258,6 +258,7 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) er
 		if arguments, err = text.CopyArguments(in, e.Copy.Words, e.Copy.JSON); err != nil {
 			return in.Errorf(ref.Span, "%w", err)
 		}
+		origin.Arguments = e.Copy.Shown
 	}
 	origin.Span = l.out.Edit(in, names, arguments)
 	l.file.add(origin)
