@@ -27,7 +27,7 @@ func lintOff(p *plan.Plan, all bool) (out []*diagnostic.Diagnostic) {
 	for _, f := range p.Files() {
 		shell := slices.ContainsFunc(slices.Collect(f.All()), func(in *syntax.Instruction) bool { return in.Keyword == command.Shell })
 		for _, stage := range f.Stages {
-			if !planned[stage] && !(all && f == p.File && stage.From.Conditional()) {
+			if off := all && f == p.File && stage.From.Conditional(); !planned[stage] && !off {
 				continue
 			}
 			for _, in := range stage.Instructions {
