@@ -15,6 +15,9 @@ import (
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/source"
@@ -102,7 +105,7 @@ func locate(err error, sources *source.Sources) error {
 // makes, one in a target, has a source too, without lines: for an error that has none
 // the daemon shows the syntax line.
 func locateExtended(err error, sources *source.Sources) error {
-	if err = locate(err, sources); err != nil && len(errdefs.Sources(err)) == 0 {
+	if err = locate(worded(err), sources); err != nil && len(errdefs.Sources(err)) == 0 {
 		return withSource(err, sources.Main.SourceMap, nil)
 	}
 	return err
@@ -138,6 +141,32 @@ func pbRanges(ranges []parser.Range) []*pb.Range {
 func pbPosition(p parser.Position) *pb.Position {
 	return &pb.Position{Line: int32(p.Line), Character: int32(p.Character)}
 }
+
+// worded returns an error whose text reaches the client. Of one that wraps an error of
+// the gateway package grpcerrors sends the text of the inner one, and all the details.
+func worded(err error) error {
+	inner, ok := grpcerrors.AsGRPCStatus(err)
+	if !ok || inner == nil || inner.Code() == codes.OK || errors.Is(err, context.Canceled) {
+		return err
+	}
+	text := err.Error()
+	if inner.Code() != codes.Unknown { // the client writes the code in front of the text
+		text = strings.Replace(text, inner.Code().String()+": ", "", 1)
+	}
+	said := inner.Proto()
+	said.Message = strings.ToValidUTF8(text, "\uFFFD")
+	return &wordedError{err, status.FromProto(said)}
+}
+
+// wordedError is an error with the status that says the same.
+type wordedError struct {
+	error
+	status *status.Status
+}
+
+func (e *wordedError) Error() string              { return e.status.Message() }
+func (e *wordedError) Unwrap() error              { return e.error }
+func (e *wordedError) GRPCStatus() *status.Status { return e.status }
 
 // readable returns an error whose text is UTF-8: no other text reaches the client, which
 // would show an exit code in its place.

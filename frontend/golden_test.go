@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/util/grpcerrors"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"golang.org/x/tools/txtar"
 
@@ -71,6 +72,9 @@ func goldenRun(t *testing.T, archive *txtar.Archive) string {
 	var out strings.Builder
 	switch {
 	case err != nil:
+		for range 2 { // to the daemon, and to its client
+			err = grpcerrors.FromGRPC(grpcerrors.ToGRPC(t.Context(), err))
+		}
 		fmt.Fprintf(&out, "error: %s\n", err)
 		for _, s := range errdefs.Sources(err) {
 			for _, r := range s.Ranges {

@@ -26,6 +26,7 @@ type callSites struct {
 type callSite struct {
 	from  *plan.Instance
 	place diagnostic.Place // without ranges where the reference is no call
+	call  string           // as users see it
 }
 
 // newCallSites goes through a plan from its root on, the nearest instances first.
@@ -54,7 +55,7 @@ func newCallSites(p *plan.Plan) *callSites {
 			}
 			site := callSite{from: inst}
 			if use.Call != "" {
-				site.place = use.In.Place(use.Reference.Span)
+				site.place, site.call = use.In.Place(use.Reference.Span), use.Call
 			}
 			s.calls[use.To] = site
 			queue = append(queue, use.To)
@@ -84,6 +85,26 @@ func (s *callSites) of(inst *plan.Instance) []diagnostic.Place {
 		add(s.calls[at].place)
 	}
 	return out
+}
+
+// chain adds to a mistake in a unit's text the calls that lead there.
+func (s *callSites) chain(u *unit, locations [][]parser.Range, err error) error {
+	for _, r := range slices.Concat(locations...) {
+		if o, ok := u.file.Of(r.Start.Line); ok && o.Instance != nil {
+			return s.relate(o.Instance, err)
+		}
+	}
+	return err
+}
+
+// relate adds to a mistake in an instance the calls that lead there.
+func (s *callSites) relate(inst *plan.Instance, err error) error {
+	for at := inst; at != nil; at = s.calls[at].from {
+		if site := s.calls[at]; len(site.place.Ranges) > 0 {
+			err = diagnostic.Relate(err, site.place, "in %s, called on line %d", site.call, site.place.Line())
+		}
+	}
+	return err
 }
 
 // platformCall returns the call that gives an instance its platform; no place when
@@ -121,7 +142,7 @@ func (b *build) explainPlatform(u *unit, err error) error {
 			platform := platforms.FormatAll(*inst.Base.Platform)
 			mistake := fmt.Errorf("%s has no %s; stage %s is built for it by the call on line %d. Write FROM --platform=$BUILDPLATFORM, or correct the platform: %w",
 				inst.Base.Name, platform, inst.Stage, call.Line(), err)
-			return diagnostic.Relate(diagnostic.At(o.In.Lines(), mistake), call, "called on line %d", call.Line())
+			return diagnostic.At(o.In.Lines(), mistake)
 		}
 	}
 	return err

@@ -8,11 +8,13 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 	"github.com/stagecraft-build/stagecraft/llbgen/lower"
 )
 
@@ -40,7 +42,10 @@ func (b *build) describe(u *unit, def *llb.Definition) {
 		from := u.originOf(def.Source, dgst)
 		for key, text := range meta.Description {
 			if from.In != nil && from.In.Mounts != nil {
-				text = shortMounts(text, from.In.Mounts)
+				text = shortMounts(text, from.In, envOf(def, dgst))
+			}
+			if from.Arguments != nil {
+				text = withArguments(text, from)
 			}
 			if from.Shown != "" {
 				text = strings.Replace(text, " --from="+from.From+" ", " --from="+from.Shown+" ", 1)
@@ -145,24 +150,70 @@ func (u *unit) withoutGates(name string, source *pb.Source, vertex digest.Digest
 	return name
 }
 
-// shortMounts puts the mounts of a RUN as written into the name of its vertex.
-func shortMounts(name string, written []string) string {
+// shortMounts puts the mounts of a RUN as written into the name of its vertex. env are the
+// variables that upstream has put into it: a flag may have spaces from them.
+func shortMounts(name string, in *syntax.Instruction, env []string) string {
 	head, rest, ok := strings.Cut(name, "] RUN ")
 	if !ok {
 		return name
 	}
-	var flags []string
-	for strings.HasPrefix(rest, "--") {
-		flag, behind, _ := strings.Cut(rest, " ")
-		if strings.HasPrefix(flag, "--mount=") && len(written) > 0 {
+	lex := shell.NewLex(in.File().Escape)
+	lex.RawQuotes, lex.RawEscapes, lex.SkipUnsetEnv = true, true, true // as upstream has it here
+	written := in.Mounts
+	words := []string{"RUN"}
+	for _, text := range in.PlainFlags(func(*syntax.Reference) string { return "x" }) {
+		spaces := strings.Count(text, " ")
+		if expanded, _, err := lex.ProcessWord(text, shell.EnvsFromSlice(env)); err == nil {
+			spaces = strings.Count(expanded, " ")
+		}
+		flag := ""
+		flag, rest = cutWords(strings.TrimLeft(rest, " "), spaces+1)
+		if strings.HasPrefix(text, "--mount=") && len(written) > 0 {
 			flag, written = written[0], written[1:]
 		}
 		if flag != "" {
-			flags = append(flags, flag)
+			words = append(words, flag)
 		}
-		rest = strings.TrimLeft(behind, " ")
 	}
-	return head + "] " + strings.Join(append(append([]string{"RUN"}, flags...), rest), " ")
+	return head + "] " + strings.Join(append(words, strings.TrimLeft(rest, " ")), " ")
+}
+
+// cutWords cuts a text behind its first n words.
+func cutWords(text string, n int) (before, behind string) {
+	at := 0
+	for ; n > 0; n-- {
+		i := strings.IndexByte(text[at:], ' ')
+		if i < 0 {
+			return text, ""
+		}
+		at += i + 1
+	}
+	return text[:at-1], text[at:]
+}
+
+// withArguments puts the arguments of a COPY from a call into the name of its vertex: in
+// the text they are escaped, as JSON where they have to be.
+func withArguments(name string, from lower.Origin) string {
+	head, rest, ok := strings.Cut(name, "] COPY ")
+	if !ok {
+		return name
+	}
+	flags, _ := cutWords(rest, len(from.In.PlainFlags(func(*syntax.Reference) string { return "x" })))
+	return head + "] COPY " + flags + " " + strings.Join(from.Arguments, " ")
+}
+
+// envOf returns the environment of a vertex that runs a program.
+func envOf(def *llb.Definition, vertex digest.Digest) []string {
+	for _, dt := range def.Def {
+		if digest.FromBytes(dt) != vertex {
+			continue
+		}
+		var op pb.Op
+		if err := op.UnmarshalVT(dt); err == nil {
+			return op.GetExec().GetMeta().GetEnv()
+		}
+	}
+	return nil
 }
 
 // ignoreCache reports whether the build wants the stage of which a vertex with

@@ -155,7 +155,7 @@ func (g *Generator) Check(ctx context.Context, warn Warn) error {
 	if err != nil {
 		return err
 	}
-	b.runRules(p, append(slices.Clip(g.hints), p.Warnings...))
+	b.runRules(p, slices.Concat(g.hints, p.Warnings, lintOff(p, opt.AllStages)))
 	b.lintTexts(ctx, p)
 	_, err = b.convert(ctx, b.main)
 	b.textRules()

@@ -19,14 +19,22 @@ import (
 
 // explain puts the names and lines of the files into an error of the converter.
 func (b *build) explain(u *unit, err error) error {
-	var located *parser.LocationError
-	if errors.As(err, &located) { // one that a unit which this one needs has placed keeps its place
+	var (
+		located *parser.LocationError
+		other   *unitError
+	)
+	switch places := errors.As(err, &located); {
+	case errors.As(err, &other): // which has placed it
+	case places && len(slices.Concat(located.Locations...)) > 0:
 		for _, ranges := range located.Locations {
 			err = u.explainMount(ranges, err)
 			for _, place := range u.file.Locate(ranges) {
 				err = diagnostic.At(place, err)
 			}
 		}
+		err = b.calls.chain(u, located.Locations, err)
+	default:
+		err = b.explainImage(u, err)
 	}
 	if shown := b.names.Show(err.Error()); shown != err.Error() {
 		return &shownError{shown, err}
@@ -48,6 +56,10 @@ func (u *unit) explainMount(ranges []parser.Range, err error) error {
 		if flag.Name != "--mount" {
 			continue
 		}
+		if at := o.In.Place(flag.Raw); !hasTarget(flag.Value) && (at.Line() < o.In.StartLine || at.Line() > o.In.EndLine) {
+			out := diagnostic.Errorf(o.In.Lines(), "a mount of this line has no target: write target=/path in the MOUNT on line %d", at.Line())
+			return diagnostic.Relate(out, at, "in the MOUNT on line %d", at.Line())
+		}
 		for _, name := range syntax.Variables(flag.Value) {
 			if !undeclaredGlobal(o, name) {
 				continue
@@ -57,6 +69,29 @@ func (u *unit) explainMount(ranges []parser.Range, err error) error {
 				out = diagnostic.Relate(out, at, "in the MOUNT on line %d", at.Line())
 			}
 			return out
+		}
+	}
+	return err
+}
+
+// hasTarget reports whether a mount says where it goes.
+func hasTarget(mount string) bool {
+	for field := range strings.SplitSeq(mount, ",") {
+		key, value, _ := strings.Cut(field, "=")
+		if slices.Contains([]string{"target", "dst", "destination"}, strings.ToLower(strings.TrimSpace(key))) && value != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// explainImage places the mistake of an image that upstream names only: one of a mount.
+func (b *build) explainImage(u *unit, err error) error {
+	for _, inst := range u.Instances {
+		for use := range inst.Uses() {
+			if use.To == nil && use.Kind == plan.KindMount && strings.HasPrefix(err.Error(), use.Name+": ") {
+				return b.calls.relate(inst, use.In.Error(use.Reference.TargetSpan, err))
+			}
 		}
 	}
 	return err

@@ -12,11 +12,14 @@ import (
 )
 
 // checkArg holds the value of an ARG to the flags of the ARG. A request shows what
-// a build needs, so it may lack a value.
-func (p *planner) checkArg(in *syntax.Instruction, name string, v value) error {
+// a build needs, so it may lack a value; a check says what no build arg can give.
+func (p *planner) checkArg(env *Environment, in *syntax.Instruction, name string, v value) error {
+	closed := env != nil && env.via != nil && !env.via.flows(name) && !slices.Contains(env.via.passed, name)
 	switch {
 	case v.unknown != nil && in.Arg.OneOf != nil:
 		return unknownAt(in, in.Arg.Flags, name, v.unknown)
+	case !v.set && in.Arg.Required && closed && (!p.opt.Request || p.opt.Branches):
+		return in.Errorf(in.Arg.Flags, "ARG %s is required and has no value, and no build arg reaches a library: bind it in the call, as in %s(%s=…), or pass it with IMPORT --arg=%s=…", name, env.prefix+env.Stage, name, name)
 	case !v.set && in.Arg.Required && !p.opt.Request:
 		return in.Errorf(in.Arg.Flags, "ARG %s is required and has no value: pass --build-arg %s=…, or bind it in the call", name, name)
 	case v.set && in.Arg.OneOf != nil && !slices.Contains(in.Arg.OneOf, v.text):
@@ -32,7 +35,7 @@ func (p *planner) checkGlobals(env *Environment) error {
 			continue
 		}
 		for _, arg := range env.Line(in).Command.(*instructions.ArgCommand).Args {
-			if err := p.checkArg(in, arg.Key, p.global(env).lookup(arg.Key)); err != nil {
+			if err := p.checkArg(env, in, arg.Key, p.global(env).lookup(arg.Key)); err != nil {
 				return err
 			}
 		}
@@ -50,7 +53,7 @@ func (p *planner) checkArgs(inst *Instance, n int, in *syntax.Instruction) error
 		return err
 	}
 	for _, arg := range in.Command.(*instructions.ArgCommand).Args {
-		if err := p.checkArg(in, arg.Key, names.lookup(arg.Key)); err != nil {
+		if err := p.checkArg(inst.Env, in, arg.Key, names.lookup(arg.Key)); err != nil {
 			return err
 		}
 	}

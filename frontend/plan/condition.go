@@ -8,7 +8,6 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
-	"github.com/stagecraft-build/stagecraft/frontend/condition"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -283,32 +282,6 @@ func (e *offError) Error() string {
 func IsOff(err error) bool {
 	var off *offError
 	return errors.As(err, &off)
-}
-
-// describe says on which line a FROM or a global ARG stands and what its condition
-// sees.
-func describe(in *syntax.Instruction, env *Environment) string {
-	out := fmt.Sprintf("line %d", in.StartLine)
-	if f := env.File(); !f.Main {
-		out = f.Name + ": " + out
-	}
-	if !in.Conditional() {
-		return out + " has no --if"
-	}
-	var names []condition.Name
-	for _, c := range in.Conditions() {
-		out += c.Text
-		names = append(names, c.Names...)
-	}
-	word := ", where "
-	for i, name := range names {
-		if fileOf(env).DataOf(name.Name) != nil || slices.ContainsFunc(names[:i], func(other condition.Name) bool { return other.Name == name.Name }) {
-			continue
-		}
-		out += fmt.Sprintf("%s%s is %q", word, name.Name, env.globals[name.Name].text)
-		word = ", "
-	}
-	return out
 }
 
 // offArgs says which names in a word have no value since all the global ARGs of

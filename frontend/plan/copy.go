@@ -47,7 +47,28 @@ func (p *planner) copyOf(in *syntax.Instruction, c *call) (*Copy, error) {
 	if !changed {
 		return nil, nil
 	}
+	out.Shown = out.shown(in)
 	return out, nil
+}
+
+// shown returns the words as a user would write them: without the JSON around them and
+// the escapes in front of what a value has.
+func (c *Copy) shown(in *syntax.Instruction) []string {
+	escape := string(in.File().Escape)
+	plain := strings.NewReplacer(escape+escape, escape, escape+"$", "$", escape+`"`, `"`, escape+"'", "'")
+	out := make([]string, len(c.Words))
+	same := c.JSON == in.Node.Attributes["json"]
+	for i, word := range c.Words {
+		out[i] = plain.Replace(word)
+		if strings.ContainsAny(word, " \t\v\f\r") {
+			out[i] = `"` + out[i] + `"`
+		}
+		same = same && out[i] == word
+	}
+	if same {
+		return nil
+	}
+	return out
 }
 
 // boundNames are the names that a COPY takes from its call, their values

@@ -17,7 +17,11 @@ import (
 func (p *planner) edges(at place) ([]Edge, error) {
 	env := at.inst.Env
 	at, name, err := p.expandName(at)
-	if err != nil {
+	var none *noValueError
+	switch {
+	case errors.As(err, &none) && at.in.OnBuild && !at.reference.Call:
+		return nil, nil // recorded as it stands: only a stage that runs it needs a value
+	case err != nil:
 		return nil, err
 	}
 	m, err := p.mean(at, env, name)
@@ -128,7 +132,7 @@ func (at place) empty() error {
 	if at.kind == KindBase { // in upstream's words
 		return at.in.Locate(fmt.Errorf("base name (%s) should not be blank", ref.Target))
 	}
-	return at.errorf(ref.TargetSpan, "%s is empty here: a stage, image or context is needed", ref.Target)
+	return at.error(ref.TargetSpan, &noValueError{fmt.Errorf("%s is empty here: a stage, image or context is needed", ref.Target)})
 }
 
 // oneName refuses a name out of a variable, or out of quotes, that is more than one
@@ -265,7 +269,8 @@ func (p *planner) epoch(root *Instance, env *Environment) error {
 	return nil
 }
 
-// noVariable is what upstream says of any variable in COPY --from.
+// noVariable is what upstream says of any variable in COPY --from, and so do we in a file
+// that is one of upstream's otherwise.
 const noVariable = "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround"
 
 // expand expands the variables of a word that stands at span, all of which have to
@@ -288,15 +293,31 @@ func (p *planner) expand(at place, names *scope, span syntax.Span, word string) 
 			err = fmt.Errorf("%w, and the ENV of %s is not known before the build", err, names.base)
 		}
 		err = suggestName(err, name, names)
-		if at.kind == KindCopy && span == at.reference.TargetSpan && !at.reference.Call {
+		if at.kind == KindCopy && span == at.reference.TargetSpan && !at.reference.Call && !extended(at.in) {
 			err = fmt.Errorf("%w; without one, %s", err, noVariable)
 		}
-		return "", at.error(span, err)
+		return "", at.error(span, &noValueError{err})
 	}
 	if seen.unknown != nil {
 		return "", at.unknown(span, seen.blamed, seen.unknown)
 	}
 	return text, nil
+}
+
+// noValueError says that a name has no value.
+type noValueError struct{ error }
+
+func (e *noValueError) Unwrap() error { return e.error }
+
+// extended reports whether the file of an instruction has other extensions than it: who
+// uses them does not write for upstream.
+func extended(in *syntax.Instruction) bool {
+	for other := range in.File().All() {
+		if other != in && (other.Command == nil || other.Let != nil || other.Changed() || other.Conditional() || other.Inner() != nil) {
+			return true
+		}
+	}
+	return false
 }
 
 // hasAlternative reports whether a word says what to write where a name has no value.

@@ -56,6 +56,8 @@ type Environment struct {
 	// prefix is the way to the file: what stands in front of the names of its
 	// stages in what users see.
 	prefix string
+	// via is that way itself; nil in the main file.
+	via *crossing
 	// defaults are the predefined ARGs but for TARGETSTAGE, globals the ARGs
 	// before the first FROM; environments share them where they are equal.
 	defaults map[string]string

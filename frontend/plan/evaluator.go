@@ -269,7 +269,7 @@ func (p *evaluator) with(e *Environment, bindings map[string]string, platform *o
 	}
 	key := derivation{e, stage}
 	if known, ok := p.derived[key]; ok && same {
-		out := &Environment{Args: args, Bound: bound, Platform: to, Stage: known.Stage, eval: p, prefix: e.prefix, defaults: known.defaults}
+		out := &Environment{Args: args, Bound: bound, Platform: to, Stage: known.Stage, eval: p, prefix: e.prefix, via: e.via, defaults: known.defaults}
 		out.shareGlobals(known)
 		return out, nil
 	}
@@ -277,7 +277,7 @@ func (p *evaluator) with(e *Environment, bindings map[string]string, platform *o
 	if err != nil {
 		return nil, err
 	}
-	out.prefix = e.prefix
+	out.prefix, out.via = e.prefix, e.via
 	if same {
 		p.derived[key] = out
 	}

@@ -171,7 +171,7 @@ func (p *planner) cross(env *Environment, f *module.File, im *syntax.Import, pre
 		if err != nil {
 			return nil, err
 		}
-		known.env.prefix = prefix
+		known.env.prefix, known.env.via = prefix, known.crossing
 		p.crossings[key] = known
 	}
 	p.note(known.deps...)

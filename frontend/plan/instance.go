@@ -134,7 +134,11 @@ func (p *planner) noteTriggers(inst *Instance, from place) error {
 			if err != nil {
 				return diagnostic.Relate(err, inst.From.Place(from.reference.Span), "run by %s on line %d", from.reference.Text, inst.From.StartLine)
 			}
-			if there := base.To.Edges[ref][0].Name; there != name {
+			there := ref.Target // without a value
+			if edges := base.To.Edges[ref]; len(edges) > 0 {
+				there = edges[0].Name
+			}
+			if there != name {
 				return from.errorf(from.reference.Span, "%s has a trigger that names %s (line %d), which is %s there and %s here: it cannot run here",
 					from.reference.Text, ref.Text, in.StartLine, shortened(there), shortened(name))
 			}

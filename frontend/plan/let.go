@@ -32,7 +32,7 @@ func letValue(in *syntax.Instruction, lookup func(string) value, part []*syntax.
 	case !isText(v.text):
 		err = in.Error(in.Let.NameSpan, notText(v.text))
 	case strings.ContainsAny(v.text, "\r\n\x00"):
-		err = in.Errorf(in.Let.NameSpan, "the value of %s is %s, which is not one line of text", in.Let.Name, shortened(v.text))
+		err = in.Errorf(in.Let.NameSpan, "the value of %s is %s, which is not one line of text: write trim(…) for a line end at its end, join(split(…, \"\\n\"), \" \") for one inside, or take an ARG, which holds any text", in.Let.Name, shortened(v.text))
 	}
 	return v, err
 }

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"strings"
+
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
@@ -14,7 +16,7 @@ var (
 	// for by name.
 	RuleUnusedStage = &diagnostic.Rule{
 		Name:        "UnusedStage",
-		Description: "A stage that ends in a RUN, that nothing uses and no gate names, is skipped",
+		Description: "A stage that looks like a check, that nothing uses and no gate names, is skipped",
 		URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/unused-stage.md",
 	}
 	// RuleGateNeverRuns warns of a gate that holds nothing back.
@@ -46,7 +48,11 @@ func (p *planner) lint() {
 	for _, inst := range p.out.Kept {
 		from := inst.From
 		if !used[inst.Stage] && inst.checks() {
-			p.warn(RuleUnusedStage, from.Lines(), "stage %s is skipped: nothing uses it and no gate names it (--after=%s makes it a gate)", inst.Stage, inst.Stage)
+			hint := "--after=" + inst.Stage.Name + " makes it a gate"
+			if inst.Stage.Name == "" {
+				hint = "name it: FROM … AS test, with --after=test as a gate"
+			}
+			p.warn(RuleUnusedStage, from.Lines(), "stage %s is skipped: nothing uses it and no gate names it (%s)", inst.Stage, hint)
 		}
 		for ref, e := range inst.Gates() {
 			if !e.To.builds {
@@ -56,9 +62,32 @@ func (p *planner) lint() {
 	}
 }
 
-// checks reports whether the stage looks like one that is there to be waited for:
-// its last step is a RUN, it has no gates, and nothing makes it an image that runs.
+// checkWords start, or end, a word of the name of a stage that is there to be waited for.
+var checkWords = [...]string{"test", "lint", "check", "vet", "verif", "valid", "scan", "audit", "fmt", "format", "e2e", "unit", "integration", "smoke", "bench", "coverage", "vuln"}
+
+// namedCheck reports whether the name of a stage is one of a check. A stage without a name
+// is no target.
+func namedCheck(name string) bool {
+	if name == "" {
+		return true
+	}
+	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return r == '-' || r == '_' || r == '.' }) {
+		for _, check := range checkWords {
+			if word != "latest" && (strings.HasPrefix(word, check) || strings.HasSuffix(word, check)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// checks reports whether the stage looks like one that is there to be waited for: its
+// name is that of a check, its last step is a RUN, it has no gates, and nothing makes it
+// an image that runs. Any other one is a target, as a stage with a debugger is.
 func (i *Instance) checks() bool {
+	if !namedCheck(i.Stage.Name) {
+		return false
+	}
 	last := ""
 	for _, in := range i.Instructions {
 		switch in.Keyword {

@@ -153,6 +153,7 @@ func (p *planner) examineCall(at place, m *meaning) error {
 	if err != nil {
 		return err
 	}
+	calls, complete := []*call{{values: map[string]string{}}}, at.kind == KindCopy
 	for _, b := range at.reference.Bindings {
 		if err := p.checkBinding(at, m, b); err != nil {
 			return err
@@ -166,14 +167,33 @@ func (p *planner) examineCall(at place, m *meaning) error {
 		if err != nil {
 			return err
 		}
+		complete = complete && len(known.Values) == len(b.Values) && len(calls)*len(values) <= MaxCalls
+		var next []*call
 		for _, v := range values {
-			c := &call{values: map[string]string{}}
-			if err := c.bindValue(at, b, v); err != nil {
+			if err := (&call{values: map[string]string{}}).bindValue(at, b, v); err != nil {
 				return err
 			}
+			for i := 0; complete && i < len(calls); i++ {
+				c := calls[i].clone()
+				if err := c.bindValue(at, b, v); err != nil {
+					return err
+				}
+				next = append(next, c)
+			}
+		}
+		calls = next
+	}
+	if !complete {
+		return nil
+	}
+	edges := make([]Edge, len(calls))
+	for i, c := range calls {
+		edges[i].Call = reference(m.name, c.order, c.values)
+		if edges[i].Copy, err = p.copyOf(at.in, c); err != nil {
+			return err
 		}
 	}
-	return nil
+	return p.refuseCollisions(at.in, edges)
 }
 
 // examinePlatform looks at the platform of a stage.
@@ -191,7 +211,7 @@ func (p *planner) examineArg(in *syntax.Instruction) {
 	}
 	eachArg(in, func(arg instructions.KeyValuePairOptional) {
 		if _, given := p.opt.BuildArgs[arg.Key]; arg.Value != nil && !given && !strings.Contains(*arg.Value, "$") {
-			p.broken(p.checkArg(in, arg.Key, value{text: *arg.Value, set: true}))
+			p.broken(p.checkArg(nil, in, arg.Key, value{text: *arg.Value, set: true}))
 		}
 	})
 }

@@ -58,8 +58,9 @@ func (p *planner) lintConditions(f *module.File) {
 	below := map[*syntax.Instruction]bool{} // an image, in the end
 	for _, stage := range f.Stages {
 		refs := stage.From.References
-		for _, in := range stage.Instructions {
-			below[in] = refs[len(refs)-1].Text != scratch
+		outside := withMarkers([]*syntax.Instruction{stage.From})
+		for _, in := range withMarkers(stage.Instructions) {
+			below[in] = refs[len(refs)-1].Text != scratch && !slices.Contains(outside, in)
 		}
 	}
 	for _, in := range withMarkers(instructionsWithImports(f.File)) {

@@ -112,6 +112,8 @@ type Instance struct {
 	// instance has no files, builds that something has to build for it all the same.
 	waits         []Wait
 	empty, builds bool
+	// depth is how deep calls nest in it.
+	depth int
 }
 
 // Edge is one meaning of a reference.
@@ -143,6 +145,9 @@ type Edge struct {
 type Copy struct {
 	Words []string
 	JSON  bool
+	// Shown are the words as users see them, where they are not the values alone; nil
+	// where they are.
+	Shown []string
 }
 
 // Image returns the name of an image, with its digest where that is pinned.

@@ -370,7 +370,8 @@ func TestWarningsOfNames(t *testing.T) {
 		"FROM node AS nodes\nFROM --after=nodes alpine":                                0,
 		"FROM alpine AS build\nFROM alpine\nCOPY --from=biuld / /":                     0, // plain
 		"FROM b AS t\nRUN t\nFROM --after=t b AS one\nFROM --after=t b AS two\nFROM b": 0,
-		"FROM b AS t\nRUN t\nFROM b AS u\nRUN u\nFROM --after=t b":                     1,
+		"FROM b AS t\nRUN t\nFROM b AS unit\nRUN u\nFROM --after=t b":                  1,
+		"FROM b AS t\nRUN t\nFROM b AS dev\nRUN u\nFROM --after=t b":                   0, // a target
 	} {
 		p, err := build{text: text, all: true}.plan(t)
 		if err != nil {

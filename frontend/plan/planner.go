@@ -166,6 +166,16 @@ func (p *planner) register(inst *Instance) {
 	inst.ID = len(p.out.Instances)
 	inst.Name = inst.nameOf(nil)
 	inst.findWaits()
+	for e := range inst.All() {
+		if e.To == nil {
+			continue
+		}
+		below := e.To.depth
+		if e.Call != "" {
+			below++
+		}
+		inst.depth = max(inst.depth, below)
+	}
 	p.out.Instances = append(p.out.Instances, inst)
 	groups := p.known[inst.Stage]
 	i := slices.IndexFunc(groups, func(g *instanceGroup) bool { return slices.Equal(g.reads, inst.Reads) })

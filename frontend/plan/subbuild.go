@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
@@ -27,6 +25,9 @@ func (p *planner) call(at place, m *meaning, c *call, sealed bool) (inst *Instan
 	if err != nil {
 		return nil, "", "", err
 	}
+	if p.depth+1+inst.depth > MaxDepth { // of one that is planned already
+		return nil, "", "", at.errorf(at.reference.Span, "calls nest more than %d deep", MaxDepth)
+	}
 	if inst.Replaced {
 		p.warnReplaced(at, inst.Stage)
 		return inst, written, inst.Name, nil
@@ -35,7 +36,7 @@ func (p *planner) call(at place, m *meaning, c *call, sealed bool) (inst *Instan
 	if len(p.out.Instances) > before {
 		inst.Name = shown
 	}
-	return inst, written, shown, p.requireDeclared(at, inst)
+	return inst, written, shown, p.requireDeclared(at, m, inst, env)
 }
 
 // callee plans the stage of a call in its environment. Of what it reads, the
@@ -188,58 +189,6 @@ func (p *planner) takes(file *dockerfile) (names []string, complete bool) {
 	}
 	visit(file)
 	return names, complete
-}
-
-// requireDeclared refuses bindings of names that the sub-build does not
-// declare: they would do nothing.
-func (p *planner) requireDeclared(at place, inst *Instance) error {
-	var names []string // found when needed: a binding that is read is declared
-	for _, b := range at.reference.Bindings {
-		if err := refuseComputed(at, computed(inst.Env, b.Name), b); err != nil {
-			return err
-		}
-		if b.Name == targetPlatform || slices.Contains(inst.Reads, b.Name) {
-			continue
-		}
-		if names == nil {
-			names = append([]string{targetPlatform}, declaredArgs(inst.Env.eval.file.Args)...)
-			names = append(names, inst.declared(map[*Instance]bool{})...)
-		}
-		if !slices.Contains(names, b.Name) {
-			return at.error(b.NameSpan, suggestArg(fmt.Errorf("%s has no ARG %s, nor has a stage that it uses", at.reference.Target, b.Name), b.Name, names))
-		}
-	}
-	return nil
-}
-
-// declared returns the ARGs of the instance and of all it needs.
-func (i *Instance) declared(seen map[*Instance]bool) []string {
-	if seen[i] {
-		return nil
-	}
-	seen[i] = true
-	names := declaredArgs(i.Stage.Instructions)
-	for e := range i.All() {
-		if e.To != nil {
-			names = append(names, e.To.declared(seen)...)
-		}
-	}
-	return names
-}
-
-// declaredArgs returns the names of the ARGs among instructions, those of triggers
-// included: a binding reaches them where they run.
-func declaredArgs(list []*syntax.Instruction) []string {
-	var names []string
-	for _, in := range list {
-		eachArg(in, func(arg instructions.KeyValuePairOptional) { names = append(names, arg.Key) })
-		if cmd, ok := trigger(in).(*instructions.ArgCommand); ok {
-			for _, arg := range cmd.Args {
-				names = append(names, arg.Key)
-			}
-		}
-	}
-	return names
 }
 
 func (p *planner) warnReplaced(at place, stage *syntax.Stage) {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -38,6 +39,13 @@ func (p *planner) target() (at place, m *meaning, stage *syntax.Stage, env *Envi
 	at.reference, err = syntax.ParseReference(p.opt.Target, p.main.Escape)
 	if err != nil {
 		span, mistake, _ := syntax.SpanOf(err)
+		var unnamed *syntax.UnnamedError
+		if errors.As(mistake, &unnamed) {
+			for _, stage := range p.main.stages(unnamed.Target) {
+				unnamed.Args = append(unnamed.Args, declaredArgs(stage.Instructions)...)
+			}
+			mistake = unnamed
+		}
 		return at, nil, nil, nil, at.error(span, mistake)
 	}
 	if env, err = p.rootEnvironment(at.reference.Target); err != nil {

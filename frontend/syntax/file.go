@@ -161,7 +161,7 @@ func (f *File) instructions(nodes []*parser.Node, opt Options) ([]*Instruction, 
 		behind = in.end
 		if err := r.read(in); err != nil {
 			f.Extended = true
-			return nil, err
+			return nil, unnamed(err, nodes)
 		}
 	}
 	err := f.trailingComments(behind, r)

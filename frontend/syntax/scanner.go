@@ -193,7 +193,7 @@ func (s *scanner) binding(target string) (Binding, error) {
 	}
 	s.skipSpace()
 	if s.peek() != '=' {
-		return b, errorAt(b.NameSpan.Start, b.NameSpan.End, "values are passed by name in the call of %s: write NAME=%s, with the ARG for NAME", target, b.Name)
+		return b, errorAt(b.NameSpan.Start, b.NameSpan.End, "%w", &UnnamedError{Target: target, Value: b.Name})
 	}
 	s.pos++
 	s.skipSpace()

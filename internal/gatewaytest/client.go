@@ -23,6 +23,7 @@ import (
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/pb"
 	apicapspb "github.com/moby/buildkit/util/apicaps/pb"
+	"github.com/moby/buildkit/util/grpcerrors"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -166,8 +167,13 @@ func sourceOf(def *pb.Definition) string {
 }
 
 // ResolveImageConfig gives every image that is not Missing a config which
-// depends on its name and platform alone.
-func (c *Client) ResolveImageConfig(_ context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+// depends on its name and platform alone. Its errors come as from a daemon.
+func (c *Client) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+	ref, dgst, dt, err := c.resolveImage(ref, opt)
+	return ref, dgst, dt, grpcerrors.FromGRPC(grpcerrors.ToGRPC(ctx, err))
+}
+
+func (c *Client) resolveImage(ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
 	platform := platforms.DefaultSpec()
 	switch {
 	case opt.ImageOpt != nil && opt.ImageOpt.Platform != nil:

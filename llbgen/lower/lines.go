@@ -26,6 +26,8 @@ type Origin struct {
 	// Shown is the reference of a COPY as users see it, From what stands for it in the
 	// text; empty where that is the name of the instance.
 	From, Shown string
+	// Arguments are those of a COPY as users see them; nil for those of the text.
+	Arguments []string
 	// Gate is the gate for which a COPY stands; nil for any other line.
 	Gate *plan.Wait
 }

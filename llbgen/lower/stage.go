@@ -257,6 +257,9 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) er
 		l.expanding.trigger = in.OnBuild
 	}
 	for _, ref := range in.References {
+		if len(inst.Edges[ref]) == 0 {
+			continue // a trigger that nothing gives a value
+		}
 		e := inst.Edges[ref][min(n, len(inst.Edges[ref])-1)]
 		if name := l.edge(inst, e); name != ref.Text && !l.byIndex(e, ref) {
 			word, err := text.Image(name)
@@ -284,6 +287,7 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) er
 		if arguments, err = text.CopyArguments(in, e.Copy.Words, e.Copy.JSON); err != nil {
 			return in.Errorf(ref.Span, "%w", err)
 		}
+		origin.Arguments = e.Copy.Shown
 	}
 	if l.skips(in) {
 		var err error

@@ -214,3 +214,51 @@ RUN --mount=type=secret,id=canary,env=CANARY test -z "$CANARY"
 		t.Errorf("only %d files were searched", searched)
 	}
 }
+
+// TestErrorsKeepTheirWords guards that what is added to an error of the daemon reaches the
+// user, who else reads the daemon's own text.
+func TestErrorsKeepTheirWords(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		files string
+		want  []string
+	}{
+		"platform": {`
+-- Dockerfile --
+FROM busybox AS web
+RUN touch /web
+FROM scratch
+COPY --from=web(TARGETPLATFORM=darwin/arm64) /web /web
+`, []string{"busybox has no darwin/arm64; stage web is built for it by the call on line 5. Write FROM --platform=$BUILDPLATFORM", "in web(TARGETPLATFORM=darwin/arm64), called on line 5", ">>> FROM busybox AS web", ">>> COPY --from=web("}},
+		"misspelled": {`
+-- Dockerfile --
+FROM busybox AS build
+RUN touch /x
+FROM --after=build scratch
+COPY --from=biuld /x /x
+`, []string{"biuld:latest: not found (did you mean build?)", ">>> COPY --from=biuld /x /x"}},
+		"chain": {`
+-- Dockerfile --
+IMPORT ./l.Dockerfile AS l
+FROM busybox
+COPY --from=l.s(V=9) /x /x
+-- l.Dockerfile --
+FROM busybox:nonexist AS base
+FROM base AS s
+ARG V
+RUN echo $V
+`, []string{"l.Dockerfile: line 1: busybox:nonexist: ", "in l.s(V=9), called on line 4", ">>> FROM busybox:nonexist AS base", ">>> COPY --from=l.s(V=9) /x /x"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := project(t, strings.TrimPrefix(c.files, "\n"))
+			path := filepath.Join(dir, "Dockerfile")
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, path, append([]byte(syntaxLine), text...))
+			buildx(t, dir, "--output=type=cacheonly").fails(t, c.want...)
+		})
+	}
+}
