@@ -64,7 +64,7 @@ func (l *Lock) String(dockerfile, command string) string {
 	for _, e := range l.Entries {
 		switch e.Kind {
 		case Image:
-			images = append(images, "FROM "+e.Source.String()+"@"+e.Pin)
+			images = append(images, "FROM "+e.String()+"@"+e.Pin)
 		default:
 			others = append(others, e.line())
 		}

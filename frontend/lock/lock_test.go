@@ -1,6 +1,7 @@
 package lock_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -123,8 +124,8 @@ func TestMistakesInLocks(t *testing.T) {
 		"ADD https://example.com/x.git?checksum=" + commit + " /\n": "line 1: this is no entry of a lock: the URL has no fetch-by-commit=true, so the repository would be asked for the ref",
 	} {
 		_, err := parse(text)
-		at, ok := err.(*diagnostic.Diagnostic)
-		if !ok || at.Place.Text == nil {
+		var at *diagnostic.Diagnostic
+		if !errors.As(err, &at) || at.Place.Text == nil {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}

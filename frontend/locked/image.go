@@ -50,8 +50,7 @@ func (r *resolver) ResolveImageConfig(ctx context.Context, ref string, opt sourc
 		err = fmt.Errorf("%s pins it to %s, and the registry gives %s", p.lock.Name, e.Pin, dgst)
 	}
 	if err != nil && e != nil && e.Before != "" && strings.Contains(err.Error(), "not found") && !strings.Contains(err.Error(), "no match for platform") {
-		// an error of its own: the gateway shows the status in one that wraps it, alone
-		err = fmt.Errorf("%s pins it to %s, which is not there any more: pass --build-arg STAGECRAFT_LOCK=update:%s to %s: %s", p.lock.Name, e.Pin, e.Source, p.command, err)
+		err = fmt.Errorf("%s pins it to %s, which is not there any more: pass --build-arg STAGECRAFT_LOCK=update:%s to %s: %w", p.lock.Name, e.Pin, e.Source, p.command, err)
 	}
 	return shown, dgst, config, err
 }
@@ -71,12 +70,12 @@ func (p *Pins) image(ctx context.Context, ref string, opt sourceresolver.Opt) (s
 		// what an engine has of its own is nothing that others can get
 		image.ResolveMode = llb.ResolveModeForcePull.String()
 		asked.ImageOpt = &image
-		_, dgst, _, err := p.Client.ResolveImageConfig(ctx, s.Name, asked)
+		_, dgst, _, err := p.ResolveImageConfig(ctx, s.Name, asked)
 		if err == nil && dgst == "" {
 			err = errors.New("the engine says no digest")
 		}
 		if err != nil {
-			err = fmt.Errorf("%s (an image that only an engine has cannot be locked: pass it with --build-context %s=docker-image://%s)", err, s, s)
+			err = fmt.Errorf("%w (an image that only an engine has cannot be locked: pass it with --build-context %s=docker-image://%s)", err, s, s)
 		}
 		return s, dgst.String(), err
 	})

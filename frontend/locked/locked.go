@@ -225,11 +225,7 @@ func (p *Pins) find(ctx context.Context, s lock.Source, of *own, today lookUp) (
 			return nil, err
 		}
 		if out.Source, out.Pin, err = today(ctx); err != nil {
-			if errors.Is(err, context.Canceled) {
-				return nil, err
-			}
-			// an error of its own: the gateway shows the status in one that wraps it, alone
-			return nil, fmt.Errorf("failed to look up %s for %s: %s", s, l.Name, err)
+			return nil, fmt.Errorf("failed to look up %s for %s: %w", s, l.Name, err)
 		}
 		return out, nil
 	case Loose:

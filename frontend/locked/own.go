@@ -94,7 +94,7 @@ func (p *Pins) ownEntry(ctx context.Context, s lock.Source, of *own) (*lock.Pinn
 // counts; else empty. With Everywhere that of the build counts too. It is for plan.Options.
 func (p *Pins) Image(ctx context.Context, f *module.File, image string) (string, error) {
 	of := p.ownOf(func(other *module.File) bool { return other == f })
-	if of == nil && !(p.Everywhere && p.active()) {
+	if of == nil && (!p.Everywhere || !p.active()) {
 		return "", nil
 	}
 	s, done, err := lock.ImageSource(image)

@@ -57,7 +57,8 @@ func (p *Pins) Definition(ctx context.Context, def *pb.Definition) (*pb.Definiti
 				return nil, placed(err, def, before)
 			}
 			if e != nil {
-				changed = p.write(src, e) || changed
+				p.write(src, e)
+				changed = true
 			}
 		}
 		after := before
@@ -173,13 +174,13 @@ func sourceFor(op *pb.SourceOp) (s lock.Source, ok bool) {
 }
 
 // write pins an op. An engine that cannot fetch a commit for a ref fetches the commit.
-func (p *Pins) write(op *pb.SourceOp, e *lock.Pinned) bool {
+func (p *Pins) write(op *pb.SourceOp, e *lock.Pinned) {
 	if op.Attrs == nil {
 		op.Attrs = map[string]string{}
 	}
 	if e.Kind == lock.HTTP {
 		op.Attrs[pb.AttrHTTPChecksum] = e.Pin
-		return true
+		return
 	}
 	id, fragment, _ := strings.Cut(op.Identifier, "#")
 	_, subdir, hasSubdir := strings.Cut(fragment, ":")
@@ -196,7 +197,6 @@ func (p *Pins) write(op *pb.SourceOp, e *lock.Pinned) bool {
 	if op.Identifier = id; ref != "" {
 		op.Identifier += "#" + ref
 	}
-	return true
 }
 
 // given returns the identifiers of what the client gave: the build context and named

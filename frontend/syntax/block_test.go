@@ -54,7 +54,7 @@ func TestNoLineOfAnOpenBlockIsAComment(t *testing.T) {
 		words := []string{"ELSE", "END", "ELIF A", "ELSIF A", "ELSEIF A", "ENDIF", "FI", "DONE", "ELSE IF A"}
 		if prefix[:2] == "#+" { // else a remark
 			words = append(words, "else", "Else", "eLSE", "end", "End", "elif A", "ElseIf A", "endif", "fi", "done", "else if A", "ELSE:", "end.", "else # b",
-				"LESE", "eles", "ELS", "ELSEE", "EDN", "edn", "ENDD", "EN", "else b")
+				"LESE", "ELS", "ELSEE", "EDN", "edn", "ENDD", "EN", "else b")
 		}
 		for _, word := range words {
 			for _, frame := range []string{"FROM a\n#+ IF A\nRUN x\n%s\nRUN y\n#+ END\n", "FROM a\nIF A\nRUN x\n%s\nRUN y\nEND\n", "FROM a\nIF A\nRUN x\nEND\nIF A\nRUN x\n%s\n",
