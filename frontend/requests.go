@@ -128,7 +128,7 @@ func expand(ctx context.Context, q *query) (*client.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if q.pins.Line() != nil && q.locks.mode != locked.Off {
+	if q.pins.Locks() {
 		for _, platform := range q.platforms() {
 			img, err := q.gen.Image(ctx, platform, true)
 			if err != nil {

@@ -60,6 +60,11 @@ func (p *Pins) mainLock(ctx context.Context) (*lock.Lock, error) {
 	return p.Lock(ctx)
 }
 
+// Locks reports whether there is a lock: that of the build, or one of an imported file.
+func (p *Pins) Locks() bool {
+	return p.active() || p.ownOf(func(*module.File) bool { return true }) != nil
+}
+
 // ownOf returns the lock of an imported file; nil for none.
 func (p *Pins) ownOf(is func(*module.File) bool) *own {
 	p.mu.Lock()

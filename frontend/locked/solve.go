@@ -16,14 +16,13 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/stagecraft-build/stagecraft/frontend/lock"
-	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/internal/guard"
 )
 
 // Solve solves a definition with its repositories and files as the lock pins them.
 func (p *Pins) Solve(ctx context.Context, req client.SolveRequest) (_ *client.Result, err error) {
 	defer guard.Recover(&err)
-	if (p.active() || p.ownOf(func(*module.File) bool { return true }) != nil) && req.Definition != nil {
+	if p.Locks() && req.Definition != nil {
 		if req.Definition, err = p.Definition(ctx, req.Definition); err != nil {
 			return nil, err
 		}
