@@ -80,6 +80,13 @@ func (g *Generator) expand(ctx context.Context, plans []*plan.Plan, wanted []*oc
 		return nil, err
 	}
 	if !syntax.Plain(text) && !g.readsAsPlain(text) {
+		for _, p := range plans {
+			for _, inst := range p.Instances {
+				if err := refuseTriggers(inst); err != nil {
+					return nil, err
+				}
+			}
+		}
 		return nil, fmt.Errorf("internal error: the expanded file of %s has extensions", main.Shown())
 	}
 	for i, platform := range wanted {

@@ -199,12 +199,8 @@ func noPlainForm(p *plan.Plan, inst *plan.Instance) error {
 	base := inst.Base
 	from := inst.From.References[len(inst.From.References)-1]
 	runs := slices.ContainsFunc(inst.Instructions, func(in *syntax.Instruction) bool { return in.Keyword == command.Run })
-	for _, in := range inst.Instructions {
-		for _, ref := range in.References {
-			if in.OnBuild && ref.Extends() && builtOn(p.Root, inst) {
-				return in.Errorf(ref.Span, "the image has this trigger as it is written, and %s means nothing in a plain Dockerfile: no plain form", ref.Text)
-			}
-		}
+	if err := refuseTriggers(inst); err != nil && builtOn(p.Root, inst) {
+		return err
 	}
 	switch {
 	case inst.Replaced:
@@ -254,6 +250,18 @@ func onScratch(inst *plan.Instance) bool {
 		inst = inst.Base.To
 	}
 	return inst.Base.Name == scratch
+}
+
+// refuseTriggers refuses triggers of an instance that name what no plain Dockerfile has.
+func refuseTriggers(inst *plan.Instance) error {
+	for _, in := range inst.Instructions {
+		for _, ref := range in.References {
+			if in.OnBuild && ref.Extends() {
+				return in.Errorf(ref.Span, "the image has this trigger as it is written, and %s means nothing in a plain Dockerfile: no plain form", ref.Text)
+			}
+		}
+	}
+	return nil
 }
 
 // builtOn reports whether an instance is built FROM another one, or is it.
