@@ -40,7 +40,7 @@ RUN = .
 
 .PHONY: e2e
 e2e: image docker20 ## Run the end-to-end tests (RUN=TestName)
-	$(ON_ENGINE) eval "$$(hack/engine/docker20.sh env)" && go test -tags e2e -count=1 -timeout 20m -run '$(RUN)' ./test/e2e
+	$(ON_ENGINE) eval "$$(hack/engine/docker20.sh env)" && go test -tags e2e -count=1 -timeout 40m -run '$(RUN)' ./test/e2e
 
 .PHONY: demo
 demo: ## Build the image and examples/hello with it, and compare sizes
