@@ -120,7 +120,14 @@ func lockCommand(opts map[string]string) string {
 	if target := opts["target"]; strings.ContainsAny(target, ".(/#") { // which may be none of the file's stages
 		return "docker build " + file + "--call=lock --target='" + target + "' . (into a file, then move that)"
 	}
-	return "docker build " + file + "--target=" + lockTarget + " -o . ."
+	command := "docker build " + file + "--target=" + lockTarget + " -o . ."
+	for key := range opts {
+		name, isArg := strings.CutPrefix(key, "build-arg:")
+		if key == "platform" || isArg && name != lockArg && !strings.HasPrefix(name, "BUILDKIT_") {
+			return command + " (with the --build-arg and --platform of this build)"
+		}
+	}
+	return command
 }
 
 // prepare makes the lock ready where there is one, and takes its build arg away from the

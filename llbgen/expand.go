@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/containerd/platforms"
@@ -133,6 +134,12 @@ func (g *Generator) passOn(e *lower.Expansion) []string {
 		if passedOn(name) && name != "BUILDKIT_SYNTAX" {
 			out = append(out, "--build-arg="+name)
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(g.opt.Labels)) {
+		if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsGraphic(r) }) {
+			name = strconv.Quote(name)
+		}
+		out = append(out, "--label="+name+"=…")
 	}
 	for _, name := range g.contexts() {
 		out = append(out, "--build-context="+name+"=…")

@@ -1,6 +1,7 @@
 package locked
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,12 +23,43 @@ import (
 // Solve solves a definition with its repositories and files as the lock pins them.
 func (p *Pins) Solve(ctx context.Context, req client.SolveRequest) (_ *client.Result, err error) {
 	defer guard.Recover(&err)
-	if p.Locks() && req.Definition != nil {
-		if req.Definition, err = p.Definition(ctx, req.Definition); err != nil {
-			return nil, err
+	if !p.Locks() || req.Definition == nil {
+		return p.Client.Solve(ctx, req)
+	}
+	pinned, err := p.Definition(ctx, req.Definition)
+	if err != nil {
+		return nil, err
+	}
+	// at once, so that what is wrong with a pin comes back here
+	req.Evaluate = req.Evaluate || pinned != req.Definition
+	req.Definition = pinned
+	res, err := p.Client.Solve(ctx, req)
+	if err != nil {
+		return nil, p.stale(err, pinned)
+	}
+	return res, nil
+}
+
+// stale says of an error of a solve which pin of a repository or a file does not hold.
+func (p *Pins) stale(err error, def *pb.Definition) error {
+	for _, dt := range def.Def {
+		var op pb.Op
+		if op.UnmarshalVT(dt) != nil || op.GetSource() == nil {
+			continue
+		}
+		attrs := op.GetSource().Attrs
+		pin := cmp.Or(attrs[pb.AttrHTTPChecksum], attrs[pb.AttrGitChecksum])
+		if pin == "" || !strings.Contains(err.Error(), pin) {
+			continue
+		}
+		for _, e := range p.Reached() {
+			if e.Pin == pin && e.Before != "" {
+				err = fmt.Errorf("%s pins %s to %s, which is not what is there: pass --build-arg STAGECRAFT_LOCK=update:%s to %s: %w", e.Place.Text.Name, e.Source, e.Pin, e.Source, p.command, err)
+				return placed(err, def, digest.FromBytes(dt).String())
+			}
 		}
 	}
-	return p.Client.Solve(ctx, req)
+	return err
 }
 
 // Definition returns a definition in which repositories and files are pinned, as if the

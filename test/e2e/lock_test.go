@@ -115,7 +115,7 @@ func TestLockedSources(t *testing.T) {
 	prints("one\none\none\n") // the engine has the file that the lock pins
 	_, rest, _ := bytes.Cut(lock, []byte("--checksum=sha256:"))
 	writeFile(t, filepath.Join(dir, "Dockerfile.lock"), bytes.ReplaceAll(lock, rest[:64], []byte(strings.Repeat("0", 64))))
-	buildx(t, dir, "--output=type=cacheonly").fails(t, "digest mismatch")
+	buildx(t, dir, "--output=type=cacheonly").fails(t, "Dockerfile.lock pins "+fileURL+"/tool.txt to sha256:0000", "STAGECRAFT_LOCK=update:"+fileURL+"/tool.txt", "digest mismatch", "Dockerfile:6")
 	writeFile(t, filepath.Join(dir, "Dockerfile.lock"), lock)
 	buildx(t, dir, "--target=:lock", "--output=.", "--build-arg=STAGECRAFT_LOCK=update:*").ok(t)
 	prints("two\ntwo\ntwo\n")
