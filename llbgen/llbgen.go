@@ -119,6 +119,9 @@ func New(ctx context.Context, bc *dockerui.Client, sources *source.Sources, reso
 	if lintErr != nil {
 		return nil, lintErr
 	}
+	if err := file.CutOff(); err != nil && !options.Lower {
+		return nil, file.Locate(err)
+	}
 	g.file = file
 	g.buildLint = bc.LinterConfig
 	bc.LinterConfig = nil // each text says it itself

@@ -210,7 +210,9 @@ func (s *Set) load(ctx context.Context, importer, f *File) error {
 		return err
 	}
 	f.depth = importer.depth + 1
-	f.File, err = s.parse(ctx, f, text)
+	if f.File, err = s.parse(ctx, f, text); err == nil {
+		err = f.CutOff()
+	}
 	return f.Locate(err)
 }
 

@@ -73,13 +73,18 @@ func (f *File) refusedFrom(err error) error {
 	return f.errorAt(at+r.flags[0].Span.Start, at+r.flags[0].Span.End, "%s --from is not part of this release", word)
 }
 
-// checkEnd refuses a last line that ends in an escape token when what it continues ends
-// in one too: only the end of the file ends that, and lowering may write lines below.
-func (f *File) checkEnd(all []*Instruction) error {
-	if len(all) == 0 {
+// CutOff refuses a last line that ends in an escape token when what it continues ends in
+// one too: only the end of the file ends that, and lowering writes lines below. A plain file
+// that is built as it is may have it.
+func (f *File) CutOff() error {
+	if len(f.Stages) == 0 {
 		return nil
 	}
-	last := all[len(all)-1]
+	stage := f.Stages[len(f.Stages)-1]
+	last := stage.From
+	if n := len(stage.Instructions); n > 0 {
+		last = stage.Instructions[n-1]
+	}
 	if last.dangling && newJoiner(f.index, f.Escape).continues([]byte(last.logical.text)) >= 0 {
 		at := last.logical.offset(len(last.logical.text), true)
 		return f.errorAt(at, at+1, "the %c ends the file and continues nothing: remove it", f.Escape)

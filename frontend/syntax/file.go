@@ -99,7 +99,7 @@ func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 	f.Extended = f.Extended || len(f.machineArgs) > 0
 	if f.Extended {
 		f.Warnings = append(f.Warnings, f.doubts...)
-		if err := f.checkEnd(all); err != nil {
+		if err := f.CutOff(); err != nil {
 			return f, err
 		}
 	}
