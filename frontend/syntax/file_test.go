@@ -30,6 +30,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(string(text))
 	}
+	f.Add("FROM --bake=tags=a:$\xff\x7fERE --\xa0ake=pull=p [lpine AS ap\n")
 	f.Add("FROM a\n#+ --from=b(X=1,\nCOPY / /\n")
 	f.Add("\ufeffFROM a AS b\nCOPY --from=\"b( X = [ 'a b' , $Y,${Z:-(}] )\" / /\nRUN --mount=type=bind,from=b(A=1,B=2),target=/x \\\n # c\n\\\n y <<EOF\nCOPY --from=b(\nEOF\n")
 	cases, err := filepath.Glob("../../testdata/cases/*.txtar")

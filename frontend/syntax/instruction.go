@@ -300,7 +300,11 @@ func (in *Instruction) PlainFlags(name func(*Reference) string) []string {
 	var names []string
 	line := in.Splice(in.Replace(func(ref *Reference) string {
 		stand := placeholder(len(names) / 2)
-		names = append(names, stand, widen(name(ref)))
+		text := name(ref)
+		names = append(names, stand, widen(text))
+		if text != "" && unicode.IsSpace(rune(text[0])) { // a byte that upstream takes for a space
+			return text[:1] + stand
+		}
 		return stand
 	}))
 	r := readLine(line, 0, in.file.Escape)
