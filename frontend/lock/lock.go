@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/distribution/reference"
 
@@ -58,7 +59,8 @@ func (l *Lock) Find(s Source) *Entry {
 }
 
 // String writes the lock as a Dockerfile that upstream's parser and those of update bots
-// read: an entry a line, images first, each part sorted. command is how to write it anew.
+// read: an entry a line, images first, each part sorted. dockerfile is whose lock it is and
+// command how to write it anew: words for people, whatever bytes they have.
 func (l *Lock) String(dockerfile, command string) string {
 	var images, others []string
 	for _, e := range l.Entries {
@@ -72,7 +74,12 @@ func (l *Lock) String(dockerfile, command string) string {
 	slices.Sort(images)
 	slices.Sort(others)
 	var out strings.Builder
-	fmt.Fprintf(&out, "# Sources of %s. Write it anew: %s\n", dockerfile, command)
+	out.WriteString(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) { // no line end makes it more than a comment
+			return ' '
+		}
+		return r
+	}, fmt.Sprintf("# Sources of %s. Write it anew: %s", dockerfile, command)) + "\n")
 	for _, line := range images {
 		out.WriteString(line + "\n")
 	}

@@ -103,6 +103,18 @@ func requireDockerfile(t *testing.T, text string) {
 	}
 }
 
+// TestWordsOfALockAreNoEntries guards that what a lock says of itself stays a comment.
+func TestWordsOfALockAreNoEntries(t *testing.T) {
+	t.Parallel()
+	for _, words := range []string{"a\nFROM evil:1@" + sum, "a\r\nFROM evil:1@" + sum, "\n\n# escape=`", "a\x00b"} {
+		for _, text := range []string{(&lock.Lock{}).String(words, "x"), (&lock.Lock{}).String("x", words)} {
+			if l, err := parse(text); err != nil || len(l.Entries) > 0 || strings.Count(text, "\n") != 2 {
+				t.Errorf("%q: %v %v", text, l, err)
+			}
+		}
+	}
+}
+
 // TestMistakesInLocks guards that what is no lock is refused at its line.
 func TestMistakesInLocks(t *testing.T) {
 	t.Parallel()
