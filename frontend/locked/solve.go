@@ -153,7 +153,7 @@ func (p *Pins) source(ctx context.Context, op *pb.SourceOp, def *pb.Definition, 
 	if of == nil && !p.active() {
 		return nil, nil
 	}
-	if given, err := p.given(ctx); err != nil || given[op.Identifier] {
+	if given, err := p.given(ctx); err != nil || given[nameOf(op)] {
 		return nil, err
 	}
 	return p.pin(ctx, s, of, func(ctx context.Context) (lock.Source, string, error) {
@@ -185,7 +185,7 @@ func (p *Pins) source(ctx context.Context, op *pb.SourceOp, def *pb.Definition, 
 	})
 }
 
-var errTooOld = errors.New("the engine does not tell what it is: this call needs BuildKit v0.26 or newer")
+var errTooOld = errors.New("this engine does not say what a repository or a file is today: write the lock with a newer BuildKit")
 
 // sourceFor returns the source that an op takes; ok is false for one that has a pin, or
 // that no lock pins here.
@@ -230,7 +230,10 @@ func (p *Pins) write(op *pb.SourceOp, e *lock.Pinned) {
 	}
 }
 
-// given returns the identifiers of what the client gave: the build context and named
+// nameOf tells sources apart: a file that is a context has another name than that of an ADD.
+func nameOf(op *pb.SourceOp) string { return op.Identifier + " " + op.Attrs[pb.AttrHTTPFilename] }
+
+// given returns the names of what the client gave: the build context and named
 // contexts, which no lock pins.
 func (p *Pins) given(ctx context.Context) (map[string]bool, error) {
 	p.outsideOnce.Do(func() {
@@ -253,7 +256,7 @@ func (p *Pins) contexts(ctx context.Context) (map[string]bool, error) {
 				return fmt.Errorf("failed to read LLB: %w", err)
 			}
 			if src := op.GetSource(); src != nil {
-				out[src.Identifier] = true
+				out[nameOf(src)] = true
 			}
 		}
 		return nil
@@ -272,8 +275,6 @@ func (p *Pins) contexts(ctx context.Context) (map[string]bool, error) {
 			if err := add(*st); err != nil {
 				return nil, err
 			}
-		} else if strings.HasPrefix(value, "http://") || strings.HasPrefix(value, "https://") {
-			out[value] = true
 		}
 	}
 	if !inputs {

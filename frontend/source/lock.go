@@ -40,18 +40,19 @@ type LockFile struct {
 // a git context, has Dockerfile.lock in the root of the context.
 func (s *Sources) LockFile(ctx context.Context, f *module.File, l *syntax.Lock) (*LockFile, error) {
 	found := &LockFile{source: f.Source, path: lock.NameFor(f.Path)}
-	alone := f.Main && (f.Source == f.Root || s.tree(f.Source).alone)
+	main := s.Files.Main()
+	inContext := f.Main && f.Source == f.Root || f.Source == main.Source && s.tree(main.Source).alone
 	switch {
 	case l != nil && l.Path != "":
 		var err error
 		if found.source, found.path, err = s.Files.Find(ctx, f, module.Request{At: l.Place, Path: l.Path}); err != nil {
 			return nil, diagnostic.At(l.Place, err)
 		}
-	case alone:
+	case inContext && f.Main:
 		found.path = lock.NameFor(dockerui.DefaultDockerfileName)
 	}
-	switch main := s.Files.Main(); {
-	case alone:
+	switch {
+	case inContext:
 		found.source = f.Root
 	case found.source == main.Source && s.beside != nil: // and nowhere else: there it is that of another file
 		found.source = s.beside
