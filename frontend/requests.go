@@ -124,22 +124,14 @@ func graph(text func(*report.Graph) string) func(context.Context, *query) (*clie
 // expand writes the target as a plain Dockerfile for all platforms that the build
 // asks for.
 func expand(ctx context.Context, q *query) (*client.Result, error) {
-	e, err := q.gen.Expand(ctx, q.platforms())
+	e, err := q.gen.Expand(ctx, q.platforms(), func(def *llb.Definition) error {
+		if !q.pins.Locks() {
+			return nil
+		}
+		return q.pins.Pinned(ctx, def.ToPB())
+	})
 	if err != nil {
 		return nil, err
-	}
-	if q.pins.Locks() {
-		for _, platform := range q.platforms() {
-			img, err := q.gen.Image(ctx, platform, true)
-			if err != nil {
-				return nil, err
-			}
-			for _, def := range append([]*llb.Definition{img.Definition}, img.Gates...) {
-				if err := q.pins.Pinned(ctx, def.ToPB()); err != nil {
-					return nil, err
-				}
-			}
-		}
 	}
 	dt, err := e.JSON()
 	if err != nil {

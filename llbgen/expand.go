@@ -31,8 +31,9 @@ const ExpandRequest = "frontend.expand"
 // Expand returns the build as a plain Dockerfile: built without a target and build
 // args, for any of the given platforms, it has the ops and the config that this build
 // has, gates aside. That is checked op by op before it is given. A plain Dockerfile
-// without a target and build args of its own comes back as it is.
-func (g *Generator) Expand(ctx context.Context, wanted []*ocispecs.Platform) (*report.Expansion, error) {
+// without a target and build args of its own comes back as it is. refuse looks at all that this
+// build solves, and returns why it has no plain form.
+func (g *Generator) Expand(ctx context.Context, wanted []*ocispecs.Platform, refuse func(*llb.Definition) error) (*report.Expansion, error) {
 	if g.isPlain() {
 		return g.asItIs()
 	}
@@ -45,10 +46,10 @@ func (g *Generator) Expand(ctx context.Context, wanted []*ocispecs.Platform) (*r
 		plans = append(plans, p)
 	}
 	// a trigger of an image may name stages that nothing else does
-	out, err := g.expand(ctx, plans, wanted, false)
+	out, err := g.expand(ctx, plans, wanted, refuse, false)
 	var differs *differenceError
 	if errors.As(err, &differs) && slices.ContainsFunc(plans, func(p *plan.Plan) bool { return len(p.Kept) > 0 }) {
-		if with, other := g.expand(ctx, plans, wanted, true); other == nil {
+		if with, other := g.expand(ctx, plans, wanted, refuse, true); other == nil {
 			return with, nil
 		}
 	}
@@ -56,7 +57,7 @@ func (g *Generator) Expand(ctx context.Context, wanted []*ocispecs.Platform) (*r
 }
 
 // expand writes plans as a plain Dockerfile, and checks it.
-func (g *Generator) expand(ctx context.Context, plans []*plan.Plan, wanted []*ocispecs.Platform, kept bool) (*report.Expansion, error) {
+func (g *Generator) expand(ctx context.Context, plans []*plan.Plan, wanted []*ocispecs.Platform, refuse func(*llb.Definition) error, kept bool) (*report.Expansion, error) {
 	opt := lower.ExpandOptions{
 		Directives: []string{"# syntax=docker/dockerfile:1"},
 		Taken:      g.contexts(),
@@ -91,7 +92,7 @@ func (g *Generator) expand(ctx context.Context, plans []*plan.Plan, wanted []*oc
 		return nil, fmt.Errorf("internal error: the expanded file of %s has extensions", main.Shown())
 	}
 	for i, platform := range wanted {
-		if err := g.verify(ctx, plans[i], platform, len(wanted), text, e.Checks); err != nil {
+		if err := g.verify(ctx, plans[i], platform, len(wanted), text, e.Checks, refuse); err != nil {
 			return nil, err
 		}
 	}
@@ -279,7 +280,7 @@ func (g *Generator) readsAsPlain(text []byte) bool {
 }
 
 // verify fails unless the text builds to what the plan is.
-func (g *Generator) verify(ctx context.Context, p *plan.Plan, platform *ocispecs.Platform, wanted int, text []byte, checks string) error {
+func (g *Generator) verify(ctx context.Context, p *plan.Plan, platform *ocispecs.Platform, wanted int, text []byte, checks string, refuse func(*llb.Definition) error) error {
 	opt := g.options(platform, true)
 	b, err := g.newBuildWith(opt, p, nil, lower.Options{Plain: true})
 	if err != nil {
@@ -288,6 +289,11 @@ func (g *Generator) verify(ctx context.Context, p *plan.Plan, platform *ocispecs
 	want, err := b.image(ctx)
 	if err != nil {
 		return err
+	}
+	for _, def := range append([]*llb.Definition{want.Definition}, want.Gates...) {
+		if err := refuse(def); err != nil {
+			return err
+		}
 	}
 	opt = g.options(platform, true)
 	maps.DeleteFunc(opt.BuildArgs, func(name, _ string) bool { return !passedOn(name) })

@@ -72,22 +72,12 @@ func (l *lowerer) checks() error {
 	if err := l.from(nil, newFrom("FROM", scratch, l.expanding.as)); err != nil {
 		return err
 	}
-	seen := map[*plan.Instance]bool{}
-	for _, inst := range l.unit.Instances {
-		if !l.unit.needed[inst] {
-			continue
+	for inst, w := range l.allWaits() {
+		from, err := text.Image(l.edge(inst, w.Edge))
+		if err != nil {
+			return w.From.Locate(err)
 		}
-		for _, w := range inst.Waits() {
-			if seen[w.To] || w.To.Empty() { // whose own gates are among those of all
-				continue
-			}
-			seen[w.To] = true
-			from, err := text.Image(l.edge(inst, w.Edge))
-			if err != nil {
-				return w.From.Locate(err)
-			}
-			l.file.add(Origin{Span: l.out.Need(w.From, from), In: w.From, Instance: inst})
-		}
+		l.file.add(Origin{Span: l.out.Need(w.From, from), In: w.From, Instance: inst})
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package lower
 
 import (
+	"iter"
+
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/llbgen/lower/text"
 )
@@ -58,26 +60,38 @@ func (l *lowerer) gateStage() error {
 	if l.opt.Wait {
 		return nil
 	}
-	seen := map[*plan.Instance]bool{}
-	for _, inst := range l.unit.Instances {
-		if !l.unit.needed[inst] {
-			continue
-		}
-		for _, w := range inst.Waits() {
-			if seen[w.To] || w.To.Empty() { // whose own gates are among those of all
-				continue
-			}
-			seen[w.To] = true
-			if l.file.Gates.Stage == "" {
-				l.file.Gates.Stage = l.names().other("gates", "gates")
-				if err := l.from(nil, newFrom("FROM", scratch, l.file.Gates.Stage)); err != nil {
-					return err
-				}
-			}
-			if err := l.gate(inst, w); err != nil {
+	for inst, w := range l.allWaits() {
+		if l.file.Gates.Stage == "" {
+			l.file.Gates.Stage = l.names().other("gates", "gates")
+			if err := l.from(nil, newFrom("FROM", scratch, l.file.Gates.Stage)); err != nil {
 				return err
 			}
 		}
+		if err := l.gate(inst, w); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// allWaits yields the gates of all instances of which the result is made, each once and with
+// the first one that waits for it.
+func (l *lowerer) allWaits() iter.Seq2[*plan.Instance, plan.Wait] {
+	return func(yield func(*plan.Instance, plan.Wait) bool) {
+		seen := map[*plan.Instance]bool{}
+		for _, inst := range l.unit.Instances {
+			if !l.unit.needed[inst] {
+				continue
+			}
+			for _, w := range inst.Waits() {
+				if seen[w.To] || w.To.Empty() { // whose own gates are among those of all
+					continue
+				}
+				seen[w.To] = true
+				if !yield(inst, w) {
+					return
+				}
+			}
+		}
+	}
 }
