@@ -22,12 +22,13 @@ import (
 // bake writes a bake file: its text is the file itself.
 func bake(ctx context.Context, q *query) (*client.Result, error) {
 	build := report.BakeBuild{Args: q.client.BuildArgs}
-	if value, given := q.client.BuildOpts().Opts["build-arg:"+lockArg]; given && q.pins.Line() != nil {
-		build.Always = map[string]string{lockArg: value}
-	}
 	var err error
 	if build.Targets, err = q.bakeTargets(ctx); err != nil {
 		return nil, err
+	}
+	// known once all files are
+	if value, given := q.client.BuildOpts().Opts["build-arg:"+lockArg]; given && q.pins.Declared() {
+		build.Always = map[string]string{lockArg: value}
 	}
 	if build.Place, err = q.bakePlace(ctx); err != nil {
 		return nil, err

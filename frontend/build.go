@@ -35,7 +35,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	defer guard.Recover(&err)
 
 	locks := lockingOf(c.BuildOpts().Opts)
-	pins := locked.New(newMetadataCache(&guardedClient{Client: c}), locks.mode, locks.update, lockCommand(c.BuildOpts().Opts))
+	pins := locked.New(newMetadataCache(&guardedClient{Client: c}), locks.mode, locks.update, lockAdvice(c.BuildOpts().Opts))
 	bc, err := dockerui.NewClient(pins)
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 			err = bug
 		}
 	}()
-	sources.Locks, pins.Sources, pins.Notify = pins, sources, warnings.warn
+	sources.Locks, pins.Sources, pins.Notify, pins.Wrong = pins, sources, warnings.warn, locks.err
 	if locks.asked() {
 		bc.Target, options.Lower = "", true
 	}
@@ -115,6 +115,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	if err != nil {
 		return nil, place(err, sources)
 	}
+	lintLockArg(opts, gen, pins, warnings.warn)
 	return unguard(res)
 }
 

@@ -9,11 +9,11 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/util/suggest"
-	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/lock"
@@ -111,23 +111,53 @@ func lintSyntax(text *diagnostic.Text, pins *locked.Pins, warn llbgen.Warn) {
 	warn(diagnostic.Warnf(RuleUnpinnedSyntax, diagnostic.Place{Text: text, Ranges: at}, "the build is locked, and %s is what its tag is today: write its digest behind it, as in %s@sha256:…", ref, ref))
 }
 
+// lintLockArg warns of the build arg of locks where no file has one. To a plain file it is a
+// build arg as any other.
+func lintLockArg(opts map[string]string, gen *llbgen.Generator, pins *locked.Pins, warn llbgen.Warn) {
+	value, given := opts["build-arg:"+lockArg]
+	if !given || gen.File() == nil || pins.Declared() {
+		return
+	}
+	for in := range gen.File().All() {
+		for _, word := range in.Words() {
+			if name, _, _ := strings.Cut(word, "="); in.Keyword == command.Arg && name == lockArg {
+				return // its own
+			}
+		}
+	}
+	warn(diagnostic.Warnf(locked.RuleNotLocked, diagnostic.Place{}, "%s=%s changes nothing: no file of the build has a LOCK", lockArg, value))
+}
+
 // lockCommand is what writes the lock of a Dockerfile.
 func lockCommand(opts map[string]string) string {
 	file := ""
 	if name := opts["filename"]; name != "" && name != dockerui.DefaultDockerfileName {
-		file = "-f " + name + " "
+		file = "-f " + shellWord(name) + " "
 	}
+	return "docker build " + file + "--target=" + lockTarget + " -o . ."
+}
+
+// lockAdvice is what adds to the lock all that this build asks for.
+func lockAdvice(opts map[string]string) string {
+	advice := lockCommand(opts)
 	if target := opts["target"]; strings.ContainsAny(target, ".(/#") { // which may be none of the file's stages
-		return "docker build " + file + "--call=lock --target='" + target + "' . (into a file, then move that)"
+		advice = strings.Replace(advice, "--target="+lockTarget+" -o . .", "--call=lock --target="+shellWord(target)+" . (into a file, then move that)", 1)
 	}
-	command := "docker build " + file + "--target=" + lockTarget + " -o . ."
 	for key := range opts {
 		name, isArg := strings.CutPrefix(key, "build-arg:")
 		if key == "platform" || isArg && name != lockArg && !strings.HasPrefix(name, "BUILDKIT_") {
-			return command + " (with the --build-arg and --platform of this build)"
+			return advice + " (with the --build-arg and --platform of this build)"
 		}
 	}
-	return command
+	return advice
+}
+
+// shellWord quotes a text for a shell where that is needed.
+func shellWord(text string) string {
+	if strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:=,@+") == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // prepare makes the lock ready where there is one, and takes its build arg away from the
@@ -150,14 +180,7 @@ func (l *locking) prepare(ctx context.Context, bc *dockerui.Client, pins *locked
 // lock finds what the build asks for, and puts it into the lock.
 func (q *query) lock(ctx context.Context) (*report.Lock, error) {
 	l := q.locks
-	wanted := []*ocispecs.Platform{nil}
-	if len(q.client.TargetPlatforms) > 0 {
-		wanted = nil
-		for i := range q.client.TargetPlatforms {
-			wanted = append(wanted, &q.client.TargetPlatforms[i])
-		}
-	}
-	for _, platform := range wanted {
+	for _, platform := range q.platforms() {
 		err := q.gen.Definitions(ctx, platform, l.target, func(def *llb.Definition) error {
 			_, err := q.pins.Definition(ctx, def.ToPB())
 			return err

@@ -58,6 +58,8 @@ type Pins struct {
 	// Everywhere writes the pins of the build's lock into plans too, for a request that
 	// shows them.
 	Everywhere bool
+	// Wrong is a mistake in how the build asks for its lock, said where there is one.
+	Wrong error
 
 	mode Mode
 	// update are the patterns of entries that are looked up anew.
@@ -104,9 +106,16 @@ func (p *Pins) Declare(f *module.File, l *syntax.Lock) {
 	defer p.mu.Unlock()
 	if f.Main {
 		p.declared = l
-	} else if p.mode != Off {
+	} else {
 		p.owns = append(p.owns, &own{file: f, line: l})
 	}
+}
+
+// Declared reports whether a file of the build has a LOCK.
+func (p *Pins) Declared() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.declared != nil || len(p.owns) > 0
 }
 
 // Line returns the LOCK of the main file; nil for none.

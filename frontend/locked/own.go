@@ -38,6 +38,10 @@ func (o *own) name() string {
 func (o *own) read(ctx context.Context, p *Pins) (*lock.Lock, error) {
 	o.once.Do(func() {
 		defer guard.Recover(&o.err)
+		if p.Wrong != nil {
+			o.err = diagnostic.At(o.line.Place, p.Wrong)
+			return
+		}
 		file, err := p.Sources.LockFile(ctx, o.file, o.line)
 		if err == nil {
 			var text *diagnostic.Text
@@ -69,6 +73,9 @@ func (p *Pins) Locks() bool {
 func (p *Pins) ownOf(is func(*module.File) bool) *own {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.mode == Off {
+		return nil
+	}
 	for _, o := range p.owns {
 		if is(o.file) {
 			return o
