@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,6 +60,13 @@ func setBake(attributes map[string]any, b syntax.Bake, value string) error {
 
 // resources are the keys of an attribute of which bake knows them all.
 var resources = []string{"memory", "memory-swap", "cpu-shares", "cpu-period", "cpu-quota", "cpuset-cpus", "cpuset-mems"}
+
+// annotations are what an annotation may be on, which stands in front of a colon; annotated
+// parts it from a platform.
+var (
+	annotations = []string{"manifest", "index", "manifest-descriptor", "index-descriptor"}
+	annotated   = regexp.MustCompile(`^([a-z-]+)(?:\[[A-Za-z0-9_/-]+\])?$`)
+)
 
 func checkBakeKey(b syntax.Bake, value string) error {
 	switch b.Attribute {
@@ -115,8 +123,16 @@ func checkBakeEntry(attribute, entry string) error {
 			return err
 		}
 	case "annotations":
-		if key, _, ok := strings.Cut(entry, "="); !ok || key == "" {
+		key, _, ok := strings.Cut(entry, "=")
+		if !ok || key == "" {
 			return fmt.Errorf("%q is no annotation: write --bake=annotations=name=value", entry)
+		}
+		if on, _, ok := strings.Cut(key, ":"); ok {
+			for on := range strings.SplitSeq(on, ",") {
+				if m := annotated.FindStringSubmatch(on); m == nil || !slices.Contains(annotations, m[1]) {
+					return fmt.Errorf("no annotation is on %q: it is on %s, a platform in brackets behind it", on, strings.Join(annotations, ", "))
+				}
+			}
 		}
 	case "output", "cache-from", "cache-to", "secret", "attest":
 		return checkFields(attribute, entry)
@@ -141,11 +157,11 @@ func checkFields(attribute, entry string) error {
 	}
 	found := false
 	for _, field := range fields {
-		key, _, ok := strings.Cut(field, "=")
+		key, of, ok := strings.Cut(field, "=")
 		if !ok {
 			return fmt.Errorf("%q has the field %q without a value: give each entry a --bake=%s of its own, write field=value, or quote a value with a comma in it", entry, field, attribute)
 		}
-		found = found || strings.EqualFold(strings.TrimSpace(key), needed)
+		found = found || strings.EqualFold(strings.TrimSpace(key), needed) && of != ""
 	}
 	if !found {
 		return fmt.Errorf("%q has no %s: write --bake=%s=%s=…", entry, needed, attribute, needed)
