@@ -61,11 +61,12 @@ func (f *File) reparse(changed []*Instruction) error {
 	if err != nil {
 		return reparseError(err, changed, lines)
 	}
-	if len(parsed.AST.Children) != len(changed) {
-		return fmt.Errorf("internal error: %d extended instructions were read as %d", len(changed), len(parsed.AST.Children))
-	}
-	for i, node := range parsed.AST.Children {
-		in := changed[i]
+	for i, in := range changed {
+		nodes := parsed.AST.Children
+		if i+1 < len(changed) && (i+1 >= len(nodes) || nodes[i+1].StartLine != lines[i+1]) || i+1 == len(changed) && len(nodes) > i+1 {
+			return in.Locate(fmt.Errorf("the line is another one once what we add is written out: a name may not end in %c, and a mount not leave ${ or a quote open", f.Escape))
+		}
+		node := nodes[i]
 		trigger := node
 		if in.OnBuild && node.Next != nil && len(node.Next.Children) > 0 {
 			trigger = node.Next.Children[0]
