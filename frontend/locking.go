@@ -119,8 +119,11 @@ func lintLockArg(opts map[string]string, gen *llbgen.Generator, pins *locked.Pin
 		return
 	}
 	for in := range gen.File().All() {
+		if in.Keyword != command.Arg {
+			continue
+		}
 		for _, word := range in.Words() {
-			if name, _, _ := strings.Cut(word, "="); in.Keyword == command.Arg && name == lockArg {
+			if name, _, _ := strings.Cut(word, "="); name == lockArg {
 				return // its own
 			}
 		}
