@@ -210,8 +210,9 @@ func (p *evaluator) evaluate(e *Environment) error {
 	return nil
 }
 
-// hasSyntax reports whether a word may hold more than itself; most do not.
-func hasSyntax(word string) bool { return strings.ContainsAny(word, "$\"'`\\") }
+// hasSyntax reports whether a word may hold more than itself; most do not. Upstream's lexer
+// leaves a byte order mark out that a word starts with.
+func hasSyntax(word string) bool { return strings.ContainsAny(word, "$\"'`\\\ufeff") }
 
 // expand expands the variables of a word, and takes its quotes and escapes away.
 func (p *evaluator) expand(word string, env *tracker) (string, error) {
