@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -204,7 +205,7 @@ type Edit struct {
 
 // Splice returns the logical line with the edits, which do not overlap, made.
 func (in *Instruction) Splice(edits []Edit) string {
-	slices.SortStableFunc(edits, func(a, b Edit) int { return a.Start - b.Start })
+	slices.SortStableFunc(edits, func(a, b Edit) int { return cmp.Or(a.Start-b.Start, a.End-b.End) })
 	var out strings.Builder
 	at := 0
 	for _, e := range edits {

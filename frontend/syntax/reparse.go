@@ -26,8 +26,12 @@ func (in *Instruction) patch() bool {
 // refuseSpaces refuses a name that the plain form of the line cannot hold as one word.
 func (in *Instruction) refuseSpaces() error {
 	for _, ref := range in.References {
-		if !ref.Base && strings.ContainsFunc(ref.plain(), unicode.IsSpace) {
+		switch name := ref.plain(); {
+		case ref.Base:
+		case strings.ContainsFunc(name, unicode.IsSpace):
 			return errorAt(ref.Span.Start, ref.Span.End, "%q has a space: no stage, image or context has such a name", ref.Target)
+		case strings.ContainsAny(name, "\"'"):
+			return errorAt(ref.Span.Start, ref.Span.End, "%s has a quote: no stage, image or context has such a name", ref.Target)
 		}
 	}
 	return nil
