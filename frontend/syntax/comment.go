@@ -173,9 +173,11 @@ func (f *File) extensionComment(c comment, r *fileReader) error {
 	switch word {
 	case "MOUNT", "IMPORT", "LOCK", "IF", "ELSE", "END":
 		return r.module(word, line)
-	case "LET":
-		end := c.offset + len(c.text)
-		return r.let(&Instruction{file: f, logical: line, leadStart: c.offset, start: c.offset, end: end, heredocs: end})
 	}
-	return f.errorAt(c.offset, c.offset+end, "%s is not part of this release", word)
+	behind := c.offset + len(c.text)
+	in := &Instruction{file: f, logical: line, leadStart: c.offset, start: c.offset, end: behind, heredocs: behind}
+	if word == "UNSET" {
+		return r.unset(in)
+	}
+	return r.let(in)
 }

@@ -167,6 +167,9 @@ func (r *fileReader) read(in *Instruction) error {
 	case strings.EqualFold(word, letInstruction):
 		in.insert(flags)
 		return r.let(in)
+	case strings.EqualFold(word, unsetInstruction):
+		in.insert(flags)
+		return r.unset(in)
 	case strings.EqualFold(word, mountInstruction), strings.EqualFold(word, importInstruction), strings.EqualFold(word, lockInstruction), r.blocks.isMarker(word):
 		r.file.Extended = true
 		if err := r.file.refuseInner(in); err != nil {
@@ -261,7 +264,7 @@ func (in *Instruction) parse() (any, error) {
 
 // add gives the instruction its command and its place.
 func (f *File) add(in *Instruction) error {
-	if in.Let != nil {
+	if in.Let != nil || in.Unset != nil {
 		return f.put(in)
 	}
 	cmd, err := in.parse()
@@ -300,6 +303,9 @@ func (f *File) put(in *Instruction) error {
 		stage := f.Stages[len(f.Stages)-1]
 		stage.Instructions = append(stage.Instructions, in)
 		return nil
+	}
+	if in.Unset != nil {
+		return in.Errorf(in.keyword, "UNSET stands in a stage, behind a FROM")
 	}
 	if _, ok := in.Command.(*instructions.ArgCommand); !ok {
 		return parser.WithLocation(errors.New("no build stage in current context"), in.Location())

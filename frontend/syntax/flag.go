@@ -15,7 +15,7 @@ import (
 // ours are the flags that plain Dockerfiles lack, by instruction; every other
 // instruction has --if alone.
 var ours = map[string][]string{
-	command.From:      {"--after", "--bake", "--mount", "--if"},
+	command.From:      {"--after", "--bake", "--mount", "--reset", "--squash", "--with", "--if"},
 	command.Copy:      {"--if", "--if-exists"},
 	command.Add:       {"--from", "--if", "--if-exists"},
 	command.Run:       {"--no-cache", "--if"},
@@ -24,7 +24,7 @@ var ours = map[string][]string{
 }
 
 // repeatable are the flags of which an instruction may have several.
-var repeatable = []string{"--after", "--bake", "--mount", "--exclude", "--arg"}
+var repeatable = []string{"--after", "--bake", "--mount", "--with", "--exclude", "--arg"}
 
 // oursOf returns the flags of an instruction that plain Dockerfiles lack.
 func oursOf(keyword string) []string {
@@ -125,7 +125,14 @@ func (in *Instruction) scanFlag(f *Flag) error {
 		in.erase(f)
 	case f.Name == "--after" && in.Keyword == command.From:
 		in.erase(f)
-		return in.scanAfter(f)
+		return in.scanList(f, func(ref *Reference) { ref.After = true })
+	case f.Name == "--with" && in.Keyword == command.From:
+		return errorAt(f.Span.Start, f.Span.End, "FROM --with is not part of this release")
+	case f.Name == "--reset" && in.Keyword == command.From:
+		return in.scanReset(f)
+	case f.Name == "--squash" && in.Keyword == command.From:
+		in.SquashFlag = f.Span
+		return in.scanSwitch(f, &in.Squash)
 	case f.Name == "--bake" && in.Keyword == command.From:
 		return in.scanBake(f)
 	case f.Name == "--no-cache" && in.Keyword == command.Run:
@@ -267,13 +274,18 @@ func (in *Instruction) scanNoCache(f *Flag) error {
 	if in.OnBuild {
 		return errorAt(f.Span.Start, f.Span.End, "a trigger takes no --no-cache: the image that has it could not say so")
 	}
-	in.NoCache = true
+	return in.scanSwitch(f, &in.NoCache)
+}
+
+// scanSwitch reads a flag that is true or false.
+func (in *Instruction) scanSwitch(f *Flag, to *bool) error {
+	*to = true
 	if f.HasValue {
 		on, err := strconv.ParseBool(f.Value)
 		if err != nil {
-			return errorAt(f.Span.Start, f.Span.End, "--no-cache is true or false, not %q", f.Value)
+			return errorAt(f.Span.Start, f.Span.End, "%s is true or false, not %q", f.Name, f.Value)
 		}
-		in.NoCache = on
+		*to = on
 	}
 	in.erase(f)
 	return nil
@@ -358,7 +370,7 @@ func (in *Instruction) unknownFlag(err error) (error, bool) {
 	switch name {
 	case "--else":
 		return errors.New("unknown flag: --else (write --if with the opposite condition on this line)"), true
-	case "--after", "--bake":
+	case "--after", "--bake", "--reset", "--squash", "--with":
 		return fmt.Errorf("unknown flag: %s (it stands on FROM)", name), true
 	case "--if-exists":
 		return errors.New("unknown flag: --if-exists (it stands on COPY and ADD)"), true

@@ -69,10 +69,17 @@ func (in *Instruction) reference(f *Flag) (*Reference, error) {
 	return ref, nil
 }
 
-// scanAfter reads --after=, whose references stand between commas.
-func (in *Instruction) scanAfter(f *Flag) error {
+// listUsage is what a flag with a list of references lacks without one, and an example.
+var listUsage = map[string][2]string{
+	"--after": {"--after needs the stages to build first: write --after=test", "--after=test,lint"},
+	"--with":  {"--with needs the stages to add: write --with=python", "--with=python,node"},
+}
+
+// scanList reads --after= or --with=, whose references stand between commas.
+func (in *Instruction) scanList(f *Flag, mark func(*Reference)) error {
+	usage := listUsage[f.Name]
 	if !f.HasValue {
-		return errorAt(f.Span.Start, f.Span.End, "--after needs the stages to build first: write --after=test")
+		return errorAt(f.Span.Start, f.Span.End, "%s", usage[0])
 	}
 	s, place := f.value(in.Line, in.file.Escape)
 	for {
@@ -83,9 +90,9 @@ func (in *Instruction) scanAfter(f *Flag) error {
 		}
 		if ref.Target == "" {
 			at := place(Span{start, s.pos})
-			return errorAt(at.Start, max(at.End, at.Start), "a name is missing in the list of --after: write --after=test,lint without spaces")
+			return errorAt(at.Start, max(at.End, at.Start), "a name is missing in the list of %s: write %s without spaces", f.Name, usage[1])
 		}
-		ref.After = true
+		mark(ref)
 		ref.move(place)
 		in.References = append(in.References, ref)
 		if s.peek() != ',' {
@@ -162,7 +169,7 @@ func (f *Flag) awaitsCall(text string) bool {
 	switch f.Name {
 	case "--from":
 		return true
-	case "--after":
+	case "--after", "--with":
 		return f.HasValue && !strings.HasSuffix(f.Value, ")")
 	case "--mount":
 		fields := strings.Split(strings.ToLower(f.Value), ",")

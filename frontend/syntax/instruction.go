@@ -59,6 +59,15 @@ type Instruction struct {
 	Bake []Bake
 	// NoCache is set for a RUN that runs in every build.
 	NoCache bool
+	// Unset is what an UNSET takes away; nil for any other instruction.
+	Unset *Unset
+	// Reset is what a FROM --reset takes away, ResetFlag where the flag stands.
+	Reset     []Unset
+	ResetFlag Span
+	// Squash is set for a FROM that makes one layer of its base, SquashFlag is where the
+	// flag stands.
+	Squash     bool
+	SquashFlag Span
 
 	file    *File
 	logical logicalLine

@@ -23,23 +23,11 @@ const letUsage = `write LET EXT = TARGETOS == "windows" ? ".exe" : ""`
 // let reads a LET. To the rest of the compiler it declares its name as an ARG
 // does.
 func (r *fileReader) let(in *Instruction) error {
-	r.file.Extended = true
-	if err := r.file.refuseInner(in); err != nil {
+	if err := r.own(in, letInstruction, in.scanLet); err != nil {
 		return err
-	}
-	in.Line, in.heredocs = in.logical.text, in.end
-	in.StartLine = r.file.index.position(in.logical.offset(0, false)).Line
-	in.EndLine = r.file.index.position(in.logical.offset(len(in.Line), true)).Line
-	in.read()
-	if err := in.scanLet(); err != nil {
-		return in.Locate(err)
-	}
-	if err := r.blocks.place(in, letInstruction); err != nil {
-		return in.Locate(err)
 	}
 	in.Command = &instructions.ArgCommand{Args: []instructions.KeyValuePairOptional{{Key: in.Let.Name}}}
 	in.Node = &parser.Node{Value: "ARG", Original: "ARG " + in.Let.Name, Next: &parser.Node{Value: in.Let.Name}, StartLine: in.StartLine, EndLine: in.EndLine}
-	r.all = append(r.all, in)
 	return nil
 }
 

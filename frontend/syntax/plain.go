@@ -58,7 +58,7 @@ func Plain(data []byte) bool {
 
 // ownWords start instructions that Dockerfile lacks, and are too short for a look at
 // whatever starts with them.
-var ownWords = [...]string{letInstruction, lockInstruction, ifWord, elseWord, endWord}
+var ownWords = [...]string{letInstruction, lockInstruction, unsetInstruction, ifWord, elseWord, endWord}
 
 // hiding are the bytes of calls and variables, and those that may hide them.
 const hiding = "({$\"'\\`"
