@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/moby/buildkit/client/llb"
@@ -33,6 +34,11 @@ type build struct {
 	parts map[string]part
 	seen  warnings
 	calls *callSites
+	// below are the parts below those of which stages go on, counted the steps of the
+	// first parts.
+	below   map[*plan.Instance]*plan.Instance
+	mu      sync.Mutex
+	counted map[*plan.Instance]counted
 	// textRules waits for the rules about the texts of files, and says what they
 	// found.
 	textRules func()
@@ -49,7 +55,12 @@ func (g *Generator) newBuildWith(opt dockerfile2llb.ConvertOpt, p *plan.Plan, wa
 	if err != nil {
 		return nil, err
 	}
-	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p), textRules: func() {}}
+	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p), textRules: func() {}, below: map[*plan.Instance]*plan.Instance{}, counted: map[*plan.Instance]counted{}}
+	for _, inst := range p.Instances {
+		if inst.Base.Within {
+			b.below[inst.Base.To] = inst
+		}
+	}
 	b.seen.warn = warn
 	units, err := lower.Units(p, opt.TargetPlatform, b.names, g.bake)
 	if err != nil {
@@ -70,8 +81,14 @@ func (g *Generator) newBuildWith(opt dockerfile2llb.ConvertOpt, p *plan.Plan, wa
 		b.units = append(b.units, u)
 		b.parts[b.names.Image(u.Root)] = u
 		for ref, what := range u.file.StandIns {
-			if c, ok := what.(lower.Context); ok && b.parts[ref] == nil {
-				b.parts[ref] = &namedContext{Context: c}
+			if b.parts[ref] != nil {
+				continue
+			}
+			switch what := what.(type) {
+			case lower.Context:
+				b.parts[ref] = &namedContext{Context: what}
+			case lower.Changed:
+				b.parts[ref] = &changedBase{Changed: what}
 			}
 		}
 	}
@@ -100,6 +117,9 @@ func (b *build) options(u *unit) dockerfile2llb.ConvertOpt {
 	b.scanInstances(u, opt.BuildArgs)
 	opt.Client = u.client
 	opt.Target = u.file.Target
+	if u.Root.Goes { // the labels of the build are those of what it ends in
+		opt.Labels = nil
+	}
 	opt.TargetPlatform = u.Platform
 	opt.MetaResolver = standInResolver{b, u, b.opt.MetaResolver}
 	opt.Warn = nil
@@ -176,6 +196,9 @@ func (b *build) scans(ctx context.Context, img *Image) error {
 			continue
 		}
 		for name, st := range u.out.result.SBOM.Extras {
+			if u.Root.Goes && name == u.file.Target {
+				continue // the last part stands for the stage
+			}
 			def, err := b.marshal(ctx, u, st)
 			if err != nil {
 				return err

@@ -53,6 +53,7 @@ func (b *build) describe(u *unit, def *llb.Definition) {
 			if u.file.Gates.Any() {
 				text = u.withoutGates(text, def.Source, dgst)
 			}
+			text = b.ofWholeStage(u, text)
 			shown, ok := u.file.ShownFrom(text)
 			if !ok {
 				shown = b.names.Show(text)

@@ -60,6 +60,9 @@ type unit struct {
 	// adds and skips say that the text has a COPY for an ADD --from, and one that
 	// skips what is missing; reruns that a RUN runs in every build.
 	adds, skips, reruns bool
+	// triggers are those of the image that the root is built FROM, where they run in the
+	// part below.
+	triggers []string
 	// located are the lines of instructions in their files.
 	located map[*syntax.Instruction][]*pb.Range
 }
@@ -74,6 +77,9 @@ func (u *unit) load(ctx context.Context, b *build) (*converted, error) {
 	def, err := b.marshal(ctx, u, res.State)
 	if err != nil {
 		return nil, err
+	}
+	if u.Root.Bare {
+		res.Image.Config.OnBuild = u.triggers
 	}
 	res.Image.History = u.ownHistory(res.Image.History)
 	b.showTriggers(u, res.Image.Config.OnBuild)

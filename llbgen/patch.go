@@ -10,6 +10,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
 )
 
 // patch changes ops of def into what they stand for: the text has a COPY for
@@ -130,7 +132,8 @@ func (u *unit) unpacks(source *pb.Source, vertex digest.Digest) (unpack, ok bool
 // out what stands for gates. Each instruction has one entry, so the last entries are
 // those of the stages that the unit's root is built FROM.
 func (u *unit) ownHistory(history []ocispecs.History) []ocispecs.History {
-	if !u.adds && !u.file.Gates.Any() {
+	carries := slices.ContainsFunc(u.Instances, func(inst *plan.Instance) bool { return len(inst.Carried) > 0 })
+	if !u.adds && !u.file.Gates.Any() && !carries {
 		return history
 	}
 	at := len(history)
@@ -153,14 +156,14 @@ func (u *unit) ownHistory(history []ocispecs.History) []ocispecs.History {
 				at--
 			}
 		}
+		if carried := min(len(inst.Carried), at); carried > 0 {
+			history = slices.Delete(history, at-carried, at)
+			at -= carried
+		}
 		if inst.Base.To == nil || u.Sealed(inst.Base) {
 			return history
 		}
-		for _, in := range inst.Base.To.Instructions {
-			if in.OnBuild {
-				at-- // the trigger runs at the top of inst
-			}
-		}
+		at -= len(inst.Base.Triggers()) // which run at the top of inst
 	}
 	return history
 }

@@ -62,6 +62,13 @@ func (r standInResolver) ResolveImageConfig(ctx context.Context, ref string, opt
 	if err != nil {
 		return "", "", nil, err
 	}
+	if r.unit.Root.Bare {
+		var img dockerspec.DockerOCIImage
+		if err := json.Unmarshal(dt, &img); err != nil {
+			return "", "", nil, fmt.Errorf("failed to parse image config: %w", err)
+		}
+		r.unit.triggers = img.Config.OnBuild
+	}
 	dt, err = withoutTriggers(dt)
 	return real, dgst, dt, err
 }

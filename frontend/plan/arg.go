@@ -130,5 +130,5 @@ func (i *Instance) declares(name string) bool {
 			}
 		}
 	}
-	return i.Base.To != nil && !i.Base.Sealed && i.Base.To.declares(name)
+	return i.Base.To != nil && (!i.Base.Sealed || i.Base.Open) && i.Base.To.declares(name)
 }

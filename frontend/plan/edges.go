@@ -197,7 +197,7 @@ func (p *planner) callEdges(at place, m *meaning) ([]Edge, error) {
 		edges = append(edges, edge)
 	}
 	if at.kind == KindBase {
-		return edges, refuseTriggers(at, edges[0].To)
+		return edges, refuseTriggers(at, Edge{To: edges[0].To, Changes: changesOf(at.in)})
 	}
 	return edges, p.refuseCollisions(at.in, edges)
 }
@@ -214,13 +214,10 @@ func (p *planner) basePlatform(env *Environment, c *call, to *Instance) *ocispec
 
 // refuseTriggers refuses a base that is a build of its own and whose triggers name
 // stages: they run in the text of the FROM, where those are others or none.
-func refuseTriggers(at place, base *Instance) error {
-	for _, in := range base.Instructions {
-		if !in.OnBuild {
-			continue
-		}
+func refuseTriggers(at place, base Edge) error {
+	for _, in := range base.Triggers() {
 		for _, ref := range in.References {
-			for _, e := range base.Edges[ref] {
+			for _, e := range base.To.Edges[ref] {
 				switch {
 				case e.To != nil:
 					return at.errorf(at.reference.Span, "%s has a trigger that names %s, a stage of its own file (line %d): it cannot run here", at.reference.Text, ref.Text, in.StartLine)
@@ -265,7 +262,9 @@ func (p *planner) epoch(root *Instance, env *Environment) error {
 	if known := p.out.Epochs[root]; known != nil && known != inst && !p.apart {
 		return fmt.Errorf("%s of %s is the stage %s, which is another one in two calls: %s and %s", epoch, root.Name, name, known.Name, inst.Name)
 	}
-	p.out.Epochs[root] = inst
+	for _, part := range root.Parts() {
+		p.out.Epochs[part] = inst
+	}
 	return nil
 }
 

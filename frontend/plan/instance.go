@@ -43,6 +43,9 @@ func (p *planner) resolve(inst *Instance) error {
 			continue
 		}
 		inst.Base = edges[0]
+		if err := p.changeBase(inst); err != nil {
+			return err
+		}
 		if err := p.noteTriggers(inst, at); err != nil {
 			return err
 		}
@@ -113,10 +116,7 @@ func (p *planner) noteTriggers(inst *Instance, from place) error {
 	if !base.Sealed {
 		return nil
 	}
-	for _, in := range base.To.Instructions {
-		if !in.OnBuild {
-			continue
-		}
+	for _, in := range base.Triggers() {
 		if in.Keyword == command.Arg {
 			if err := p.noteArg(inst.Env, in); err != nil {
 				return err
@@ -273,7 +273,7 @@ func (p *planner) plain(stage *syntax.Stage) bool {
 	p.isPlain[stage] = false // while it is open: a cycle is not plain
 	ok := true
 	for _, in := range append([]*syntax.Instruction{stage.From}, stage.Instructions...) {
-		ok = ok && !in.Changed() && !in.Conditional() && in.Inner() == nil && !p.main.reads(in)
+		ok = ok && !in.Changed() && in.Unset == nil && !in.Conditional() && in.Inner() == nil && !p.main.reads(in)
 		for _, ref := range in.References {
 			kind := kindOf(in, ref)
 			n, numbered := number(kind, in, ref.Target)

@@ -98,6 +98,13 @@ type Instance struct {
 	From *syntax.Instruction
 	// Globals are the global ARGs that the stage declares by itself.
 	Globals []Global
+	// Carried are the ARGs that it has from the parts of its stage above.
+	Carried []Carried
+	// Goes says that the stage goes on in another part, Bare that the triggers of the base
+	// run there.
+	Goes, Bare bool
+	// again is how many triggers of the parts above its instructions start with.
+	again int
 	// Replaced is set when a named context stands for the stage: Base says which,
 	// and on what platform it is wanted.
 	Replaced bool
@@ -128,6 +135,11 @@ type Edge struct {
 	// Platform is what an image or context is wanted for, and the image of a call that is
 	// a base: that of the FROM for a base, else that of the sub-build.
 	Platform *ocispecs.Platform
+	// Changes are what becomes of the image of a base, one after the other.
+	Changes []Change
+	// Open says that the ARGs of a base come along though it is sealed, Within that it is
+	// the part of the same stage above.
+	Open, Within bool
 	// Context tells a named context from an image.
 	Context bool
 	// Sealed says that To is a build of its own: only its filesystem and
@@ -245,7 +257,11 @@ func (p *planner) plan() error {
 // Key is equal for instances of plans of one set of files that are the same build,
 // whatever platform the plans are for.
 func (i *Instance) Key() string {
-	return fmt.Sprintf("%d %d %q %q", i.Env.File().Number, i.Stage.Index, i.Reads, i.Env.signature(i.Reads))
+	key := fmt.Sprintf("%d %d %q %q", i.Env.File().Number, i.Stage.Index, i.Reads, i.Env.signature(i.Reads))
+	if i.Goes {
+		key += fmt.Sprint(" ", len(i.Parts()))
+	}
+	return key
 }
 
 // Platform returns what the instance runs on: the platform of the image that

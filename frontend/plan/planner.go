@@ -157,12 +157,16 @@ func (p *planner) instance(stage *syntax.Stage, env *Environment) (*Instance, er
 	if inst.Reads, err = p.record(stage, func() error { return p.resolve(inst) }); err != nil {
 		return nil, err
 	}
+	if err := p.cut(inst); err != nil {
+		return nil, err
+	}
 	p.register(inst)
 	p.note(inst.Reads...)
 	return inst, nil
 }
 
-func (p *planner) register(inst *Instance) {
+// add adds an instance to the plan.
+func (p *planner) add(inst *Instance) {
 	inst.ID = len(p.out.Instances)
 	inst.Name = inst.nameOf(nil)
 	inst.findWaits()
@@ -177,6 +181,11 @@ func (p *planner) register(inst *Instance) {
 		inst.depth = max(inst.depth, below)
 	}
 	p.out.Instances = append(p.out.Instances, inst)
+}
+
+// register adds an instance that other uses of its stage may share.
+func (p *planner) register(inst *Instance) {
+	p.add(inst)
 	groups := p.known[inst.Stage]
 	i := slices.IndexFunc(groups, func(g *instanceGroup) bool { return slices.Equal(g.reads, inst.Reads) })
 	if i < 0 {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
@@ -20,6 +21,8 @@ type scope struct {
 	// local are the names that the stage sees as the build does, config the ENVs
 	// of its image config; local is nil in the global part.
 	local, config map[string]value
+	// gone are the names that an UNSET took away.
+	gone []syntax.Unset
 	// base is what may set names that nothing declares; empty when nothing may.
 	base string
 	done int // instructions of the stage that are in local
@@ -37,7 +40,7 @@ const pathName = "PATH"
 // lookup returns what a static name stands for.
 func (s *scope) lookup(name string) value {
 	v, ok := s.local[name]
-	if !ok {
+	if !ok && !s.hides(name) {
 		v = s.env.globals[name]
 	}
 	if !v.declared && s.local != nil {
@@ -50,7 +53,9 @@ func (s *scope) lookup(name string) value {
 // undeclared is the value of a name in a stage that nothing declares.
 func (s *scope) undeclared(name string) value {
 	switch {
-	case s.base != "":
+	case s.hides(name) && name != pathName:
+		return value{}
+	case s.base != "" && !s.hides(name):
 		return value{unknown: &unknown{name: name, base: s.base, global: s.env.globals[name].set}}
 	case name == pathName:
 		return value{unknown: &unknown{name: name, base: "the builder"}}
@@ -81,7 +86,9 @@ func (i *Instance) scopeBefore(p *planner, n int) (*scope, error) {
 	s.p, s.part = p, i.Stage.Instructions
 	for ; ; s.done++ {
 		for name := range i.GlobalsBefore(s.done) {
-			s.local[name] = i.Env.globals[name]
+			v := i.Env.globals[name]
+			v.arg = true
+			s.local[name] = v
 		}
 		if s.done >= n {
 			return s, nil
@@ -119,10 +126,12 @@ func (s *scope) inherit(base Edge, until *syntax.Instruction) error {
 	switch {
 	case base.To == nil && base.Context:
 		s.base = "the named context " + base.Name
-		return nil
-	case base.To == nil:
-		if base.Name != scratch {
-			s.base = "the base image " + base.Name
+	case base.To == nil && base.Name != scratch:
+		s.base = "the base image " + base.Name
+	}
+	if base.To == nil {
+		for _, c := range base.Changes {
+			s.apply(c)
 		}
 		return nil
 	}
@@ -130,21 +139,24 @@ func (s *scope) inherit(base Edge, until *syntax.Instruction) error {
 	if err != nil {
 		return err
 	}
-	s.base = below.base
+	s.base, s.gone = below.base, below.gone
 	for name, v := range below.config {
-		if base.Sealed {
+		if base.Sealed && !base.Open {
 			// all that the call reads is noted where it is planned
 			v.deps = nil
 			s.local[name] = v
 		}
 		s.setConfig(name, v)
 	}
-	if !base.Sealed {
+	if !base.Sealed || base.Open {
 		for name, v := range below.local {
 			s.local[name] = v
 		}
 	}
-	for _, in := range base.To.Instructions {
+	for _, c := range base.Changes {
+		s.apply(c)
+	}
+	for _, in := range base.Triggers() {
 		if in == until {
 			break
 		}
@@ -188,7 +200,12 @@ func (s *scope) declare(in *syntax.Instruction, cmd any) error {
 		if err != nil {
 			return err
 		}
+		v.arg, v.own = true, true
 		s.local[in.Let.Name] = v
+		return nil
+	}
+	if in.Unset != nil {
+		s.unset(*in.Unset)
 		return nil
 	}
 	switch cmd := cmd.(type) {
@@ -220,6 +237,13 @@ func (s *scope) declare(in *syntax.Instruction, cmd any) error {
 	return nil
 }
 
+// clone returns a scope that changes without s.
+func (s *scope) clone() *scope {
+	out := *s
+	out.local, out.config = maps.Clone(s.local), maps.Clone(s.config)
+	return &out
+}
+
 func (s *scope) setConfig(name string, v value) {
 	if s.config == nil { // most stages have none
 		s.config = map[string]value{}
@@ -233,19 +257,23 @@ func (s *scope) setConfig(name string, v value) {
 func (s *scope) arg(arg instructions.KeyValuePairOptional, expand func(string) (value, error)) (value, error) {
 	inputs, given := s.env.inputsOf(arg.Key, arg.Value != nil)
 	if given {
-		return value{text: s.env.Args[arg.Key], set: true, declared: true, deps: inputs}, nil
+		return value{text: s.env.Args[arg.Key], set: true, declared: true, arg: true, deps: inputs}, nil
 	}
 	var v value
 	var err error
 	switch _, computed := s.env.lets[arg.Key]; {
 	case computed:
 		v = s.env.globals[arg.Key]
+		v.arg, v.own = true, false
 	case arg.Value != nil:
 		v, err = expand(*arg.Value)
+		v.arg, v.own = true, true
 	case s.env.globals[arg.Key].set:
 		v = s.env.globals[arg.Key]
+		v.arg, v.own = true, false
 	default:
 		v = s.local[arg.Key]
+		v.arg = v.arg || !v.set
 	}
 	v.declared, v.deps = true, merge(v.deps, inputs)
 	return v, err

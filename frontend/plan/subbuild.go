@@ -34,7 +34,9 @@ func (p *planner) call(at place, m *meaning, c *call, sealed bool) (inst *Instan
 	}
 	shown = inst.nameIn(env, c.order)
 	if len(p.out.Instances) > before {
-		inst.Name = shown
+		for _, part := range inst.Parts() {
+			part.Name = shown
+		}
 	}
 	return inst, written, shown, p.requireDeclared(at, m, inst, env)
 }

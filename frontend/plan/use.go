@@ -4,6 +4,8 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/moby/buildkit/frontend/dockerfile/command"
+
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -39,6 +41,31 @@ func (i *Instance) Uses() iter.Seq[Use] {
 	}
 }
 
+// StageUses yields what the stage needs of which the instance is the last part: what its
+// parts need but for each other.
+func (i *Instance) StageUses() iter.Seq[Use] {
+	return func(yield func(Use) bool) {
+		for _, part := range i.Parts() {
+			for use := range part.Uses() {
+				if !use.Within && !yield(use) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Parts returns the instances that the stage up to this one is cut into, the first one first.
+func (i *Instance) Parts() []*Instance {
+	out := []*Instance{i}
+	for i.Base.Within {
+		i = i.Base.To
+		out = append(out, i)
+	}
+	slices.Reverse(out)
+	return out
+}
+
 // All yields the edges of Uses.
 func (i *Instance) All() iter.Seq[Edge] {
 	return func(yield func(Edge) bool) {
@@ -56,6 +83,20 @@ func (i *Instance) HasTriggers() bool {
 	return slices.ContainsFunc(i.Instructions, func(in *syntax.Instruction) bool { return in.OnBuild })
 }
 
+// Steps returns how many steps the instance has that make a layer, in upstream's count.
+func (i *Instance) Steps() int {
+	n := 0
+	for holder, in := range i.steps() {
+		switch in.Keyword {
+		case command.Run, command.Copy, command.Add, command.Workdir:
+			for range holder.Variants(in) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // steps yields the instructions that run in the instance, each with the one that holds
 // it: the triggers of what it is built FROM, and its own, which but for these run
 // where they stand.
@@ -64,14 +105,14 @@ func (i *Instance) steps() iter.Seq2[*Instance, *syntax.Instruction] {
 		if i.Replaced {
 			return
 		}
-		for _, holder := range []*Instance{i.Base.To, i} {
-			if holder == nil {
-				continue
+		for _, in := range i.Base.Triggers() {
+			if !yield(i.Base.To, in) {
+				return
 			}
-			for _, in := range holder.Instructions {
-				if in.OnBuild == (holder != i) && !yield(holder, in) {
-					return
-				}
+		}
+		for _, in := range i.Instructions {
+			if !in.OnBuild && !yield(i, in) {
+				return
 			}
 		}
 	}

@@ -15,6 +15,8 @@ type value struct {
 	// one that nothing declares.
 	set, declared bool
 	deps          []string
+	// arg is set for that of an ARG, own when its line makes it.
+	arg, own bool
 	// data is that of a name of data.
 	data *imported
 	// unknown is set when only the build will tell.

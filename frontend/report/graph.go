@@ -133,7 +133,7 @@ func (b *builder) instance(inst *plan.Instance) int {
 		node.Kind = Context
 		return b.add(key, node)
 	}
-	for use := range inst.Uses() {
+	for use := range inst.StageUses() {
 		node.need(b.edge(use.Edge), relation(use), use.In)
 	}
 	return b.add(key, node)

@@ -1,6 +1,7 @@
 package lower
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -158,10 +159,12 @@ func (l *lowerer) wide(in *syntax.Instruction) error {
 
 // pad writes a stage that nothing needs where a stage would be alone in the
 // text but is not in the file: upstream leaves the name of an only stage out of
-// the progress.
+// the progress. An image that a part of the stage copies from counts as one.
 func (l *lowerer) pad() error {
 	alone := len(l.unit.Instances) == 1 && len(l.ofHelper) == 0
-	if alone && (len(l.unit.file().Stages) > 1 || !l.unit.file().Main || strings.Contains(l.unit.Root.Name, "(")) {
+	root := l.unit.Root
+	copies := (root.Goes || root.Base.Within) && slices.ContainsFunc(root.Stage.Instructions, func(in *syntax.Instruction) bool { return len(in.References) > 0 })
+	if alone && (len(l.unit.file().Stages) > 1 || !l.unit.file().Main || strings.Contains(root.Name, "(") || copies) {
 		return l.from(nil, newFrom("FROM", scratch, l.names().other("pad", "")))
 	}
 	return nil

@@ -94,6 +94,12 @@ func (n *Names) Given(inst *plan.Instance) (string, bool) {
 // Image returns the reference of the image that stands for the sub-build of inst.
 func (n *Names) Image(inst *plan.Instance) string { return Host + n.instance(inst) }
 
+// Changed returns the reference of the image that stands for the base of inst with the
+// changes made.
+func (n *Names) Changed(inst *plan.Instance) string {
+	return Host + n.other("changed "+strconv.Itoa(inst.ID), inst.Base.Title())
+}
+
 // token is a name in a text, with what upstream's converter puts around one that
 // stands for an image.
 type token struct{ start, end, number int }

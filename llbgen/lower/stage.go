@@ -41,6 +41,9 @@ func (l *lowerer) stage(inst *plan.Instance) error {
 	if inst.Replaced {
 		return nil
 	}
+	if err := l.carried(inst); err != nil {
+		return err
+	}
 	for n, in := range inst.Instructions {
 		for name := range inst.GlobalsBefore(n) {
 			word, err := l.declaration(inst, name)
@@ -73,6 +76,29 @@ func (l *lowerer) declaration(inst *plan.Instance, name string) (text.Word, erro
 		return l.written(name, v)
 	}
 	return text.Bare(name)
+}
+
+// carried declares the ARGs that inst has from the parts of its stage above.
+func (l *lowerer) carried(inst *plan.Instance) error {
+	for _, c := range inst.Carried {
+		word, err := l.again(inst, c)
+		if err != nil {
+			return c.In.Locate(err)
+		}
+		l.note(c.In, l.out.Args(nil, []text.Word{word}))
+	}
+	return nil
+}
+
+// again returns the declaration of an ARG from above.
+func (l *lowerer) again(inst *plan.Instance, c plan.Carried) (text.Word, error) {
+	switch {
+	case c.Value != nil && (text.Writable(*c.Value) || c.Word < 0):
+		return l.written(c.Name, *c.Value)
+	case c.Word >= 0:
+		return text.Own(c.In)[c.Word], nil
+	}
+	return l.declaration(inst, c.Name)
 }
 
 // base writes the FROM of inst: as it stands in the file where it means the same
@@ -109,8 +135,14 @@ func (l *lowerer) base(inst *plan.Instance) error {
 		}
 		from.on(*inst.Base.Platform)
 		changed = true
-	case l.unit.Sealed(e):
-		from.base(l.names().Image(e.To))
+	case len(e.Changes) > 0 && l.expanding != nil:
+		return e.Changes[0].Refuse()
+	case len(e.Changes) > 0, l.unit.Sealed(e):
+		if len(e.Changes) > 0 {
+			from.base(l.changed(inst))
+		} else {
+			from.base(l.names().Image(e.To))
+		}
 		from.Platform, changed = text.Word{}, true
 		if !l.unit.alike(e.Platform) {
 			from.on(*e.Platform)
@@ -137,6 +169,10 @@ func (l *lowerer) base(inst *plan.Instance) error {
 		}
 		from.baseOf(st.BaseName, base, same)
 		changed = changed || !same
+		if inst.Bare && e.Name != scratch {
+			from.base(l.bare(e.Image()))
+			changed = true
+		}
 		if l.unit.foreign(inst) && st.Platform == "" && e.Name != scratch {
 			from.on(inst.Env.Platform)
 			changed = true
@@ -273,7 +309,7 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) er
 			if e.Shown != "" && e.Shown != e.To.Name && !ref.Mount {
 				origin.From, origin.Shown = name, e.Shown
 			}
-			if e.Pin != "" && !ref.Mount {
+			if _, err := strconv.Atoi(ref.Text); !ref.Mount && (e.Pin != "" || err == nil) {
 				origin.From, origin.Shown = name, ref.Text
 			}
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // StandIn is what an image of a text stands for, when it is not the image of that
-// name: an Image or a Context.
+// name: an Image, a Context or a Changed.
 type StandIn interface{ standIn() }
 
 // Image is an image that something is copied from on a platform of its own. The
@@ -22,8 +22,12 @@ type Context struct {
 	Platform ocispecs.Platform
 }
 
+// Changed is the base of an instance with the changes made.
+type Changed struct{ Of *plan.Instance }
+
 func (Image) standIn()   {}
 func (Context) standIn() {}
+func (Changed) standIn() {}
 
 // standIn returns the image that stands for something. key tells it apart, name is
 // what users see.
@@ -36,6 +40,18 @@ func (l *lowerer) standIn(key, name string, what StandIn) string {
 // context returns the image that stands for a named context on a platform.
 func (l *lowerer) context(name string, platform ocispecs.Platform) string {
 	return l.standIn("context "+name+" "+platforms.FormatAll(platform), name, Context{name, platform})
+}
+
+// bare returns a name that stands for an image without its triggers, which only a FROM runs.
+func (l *lowerer) bare(image string) string {
+	return l.standIn("image "+image, image, Image{image})
+}
+
+// changed returns the image that stands for the base of an instance with the changes made.
+func (l *lowerer) changed(inst *plan.Instance) string {
+	ref := l.names().Changed(inst)
+	l.file.StandIns[ref] = Changed{inst}
+	return ref
 }
 
 // ScratchContext is a named context that gives an empty filesystem of any platform:
@@ -68,10 +84,7 @@ func (l *lowerer) helpers() error {
 						}
 						continue
 					}
-					// a name that stands for the image without its triggers, which
-					// only a FROM runs
-					image := l.standIn("image "+e.Image(), e.Name, Image{e.Image()})
-					if err := l.helper(inst, e.Image(), e.Name, image, in); err != nil {
+					if err := l.helper(inst, e.Image(), e.Name, l.bare(e.Image()), in); err != nil {
 						return err
 					}
 				}

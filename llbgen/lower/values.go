@@ -245,6 +245,11 @@ func (u *Unit) declarations(inst *plan.Instance) iter.Seq[declaration] {
 		if inst.Replaced {
 			return
 		}
+		for _, c := range inst.Carried {
+			if c.Value == nil && c.Word < 0 && !yield(declaration{name: c.Name, in: c.In}) {
+				return
+			}
+		}
 		for _, g := range inst.Globals {
 			if !yield(declaration{name: g.Name, in: inst.Instructions[g.Before]}) {
 				return
@@ -270,8 +275,8 @@ func (u *Unit) declarations(inst *plan.Instance) iter.Seq[declaration] {
 		if !u.Sealed(inst.Base) {
 			return
 		}
-		for _, in := range inst.Base.To.Instructions {
-			if in.OnBuild && !each(in, true) {
+		for _, in := range inst.Base.Triggers() {
+			if !each(in, true) {
 				return
 			}
 		}

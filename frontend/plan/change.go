@@ -1,0 +1,141 @@
+package plan
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+)
+
+// Change is what becomes of the image of a base before the steps of a stage run on it.
+type Change interface {
+	// Refuse returns the mistake of a change where only plain Dockerfiles can stand.
+	Refuse() error
+}
+
+// Reset takes parts of its config away: an UNSET, or a FROM --reset.
+type Reset struct {
+	// In is the instruction that asks for it.
+	In *syntax.Instruction
+	// Parts are what goes.
+	Parts []syntax.Unset
+}
+
+// Squash makes one layer of it.
+type Squash struct{ In *syntax.Instruction }
+
+// KeepCommand gives it the CMD that it had below Of: an ENTRYPOINT there keeps a CMD of its
+// own stage, whatever stands between both.
+type KeepCommand struct{ Of *Instance }
+
+// Refuse implements Change.
+func (r Reset) Refuse() error {
+	if r.In.Unset != nil {
+		return r.In.Locate(errors.New("UNSET has no plain form: a Dockerfile cannot take away what is set"))
+	}
+	return r.In.Errorf(r.In.ResetFlag, "--reset has no plain form: a Dockerfile cannot take away what is set")
+}
+
+// Refuse implements Change.
+func (s Squash) Refuse() error {
+	return s.In.Errorf(s.In.SquashFlag, "--squash has no plain form")
+}
+
+// Refuse implements Change; the change behind which it stands comes first.
+func (k KeepCommand) Refuse() error { return nil }
+
+// changesOf returns what a FROM does to its base.
+func changesOf(from *syntax.Instruction) []Change {
+	var out []Change
+	if len(from.Reset) > 0 {
+		out = append(out, Reset{from, from.Reset})
+	}
+	if from.Squash {
+		out = append(out, Squash{from})
+	}
+	return out
+}
+
+// changeBase makes the changes of a FROM those of its base, which then is a build of its own.
+func (p *planner) changeBase(inst *Instance) error {
+	base := &inst.Base
+	if base.Changes = changesOf(inst.From); len(base.Changes) == 0 || base.To == nil || base.Sealed {
+		return nil
+	}
+	platform := base.To.Platform()
+	base.Sealed, base.Platform = true, &platform
+	if inst.From.WholeReset() {
+		return nil
+	}
+	base.Open = true
+	var err error
+	inst.Carried, err = p.carried(base.To, len(base.To.Instructions), base.Changes, inst.From)
+	return err
+}
+
+// Title is what users call a base.
+func (e Edge) Title() string {
+	if e.To != nil {
+		return e.To.Name
+	}
+	return e.Name
+}
+
+// Resets reports whether a change takes a whole part of the config away.
+func (e Edge) Resets(part string) bool {
+	return slices.ContainsFunc(e.Changes, func(c Change) bool {
+		r, ok := c.(Reset)
+		return ok && slices.ContainsFunc(r.Parts, func(u syntax.Unset) bool { return u.Of == part && len(u.Names) == 0 })
+	})
+}
+
+// Triggers returns the instructions that a base leaves for the stage that is built FROM it.
+func (e Edge) Triggers() []*syntax.Instruction {
+	if e.To == nil || e.Within || e.Resets("ONBUILD") {
+		return nil
+	}
+	var out []*syntax.Instruction
+	for _, in := range e.To.Instructions {
+		if in.OnBuild {
+			out = append(out, in)
+		}
+	}
+	return out
+}
+
+// unset makes names of ENV unknown to a scope until something sets them again.
+func (s *scope) unset(u syntax.Unset) {
+	if u.Of != "ENV" {
+		return
+	}
+	for name := range s.local {
+		if u.Takes(name) {
+			delete(s.local, name)
+			delete(s.config, name)
+		}
+	}
+	s.gone = append(slices.Clip(s.gone), u)
+}
+
+// hides reports whether an UNSET above took a name away that nothing has set since.
+func (s *scope) hides(name string) bool {
+	if _, set := s.local[name]; set {
+		return false
+	}
+	return slices.ContainsFunc(s.gone, func(u syntax.Unset) bool { return u.Takes(name) })
+}
+
+// apply makes a change of the base one of its names.
+func (s *scope) apply(c Change) {
+	r, ok := c.(Reset)
+	if !ok {
+		return
+	}
+	for _, u := range r.Parts {
+		s.unset(u)
+	}
+	if r.In.WholeReset() { // no ARG comes along, and the file system has no environment
+		clear(s.local)
+		clear(s.config)
+	}
+}
