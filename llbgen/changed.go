@@ -36,7 +36,7 @@ func (c *changedBase) load(ctx context.Context, b *build) (*converted, error) {
 	result := *from.result
 	img := cloneImage(from.result.Image)
 	result.Image = img
-	out := &converted{from.def, &result}
+	st := tree{empty: len(from.def.Def) == 0, State: b.imageOf(base.To)}
 	for _, change := range base.Changes {
 		switch change := change.(type) {
 		case plan.Reset:
@@ -47,10 +47,21 @@ func (c *changedBase) load(ctx context.Context, b *build) (*converted, error) {
 				return nil, err
 			}
 			img.Config.Cmd, img.Config.ArgsEscaped = above.result.Image.Config.Cmd, above.result.Image.Config.ArgsEscaped //nolint:staticcheck // upstream keeps it
-		case plan.Squash:
-			if out.def, err = b.squash(ctx, c, &result); err != nil {
+		case plan.Merge:
+			if err := b.merge(ctx, c.Of, &st, &result, change); err != nil {
 				return nil, err
 			}
+		case plan.Squash:
+			b.squash(c.Of, &st, &result)
+		}
+	}
+	out := &converted{from.def, &result}
+	if st.changed {
+		if len(img.RootFS.DiffIDs) == 0 {
+			img.RootFS.DiffIDs = []digest.Digest{standInLayer}
+		}
+		if out.def, err = st.Marshal(ctx, llb.WithCaps(b.opt.Client.BuildOpts().LLBCaps), llb.Platform(c.Of.Platform())); err != nil {
+			return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
 		}
 	}
 	if base.Within && !base.To.Bare {
@@ -92,24 +103,22 @@ func (b *build) reset(img *dockerspec.DockerOCIImage, r plan.Reset, created *tim
 	}
 }
 
-// squash returns the LLB of the whole tree of a base in one layer, and makes the image one
-// of one layer.
-func (b *build) squash(ctx context.Context, c *changedBase, res *dockerfile2llb.Result) (*llb.Definition, error) {
-	base := c.Of.Base
-	from := llb.Image(b.names.Image(base.To), llb.Platform(*base.Platform))
-	st := llb.Scratch().Platform(*base.Platform).File(
-		llb.Copy(from, "/", "/", &llb.CopyInfo{CopyDirContentsOnly: true, CreateDestPath: true}),
-		llb.WithCustomNamef("[%s] squash %s", c.Of.Name, base.Title()),
-		b.place(c.Of.From),
+// tree is the files of a base as its changes make them.
+type tree struct {
+	llb.State
+	empty, changed bool
+}
+
+// squash makes one layer of the whole tree.
+func (b *build) squash(of *plan.Instance, t *tree, res *dockerfile2llb.Result) {
+	t.State = llb.Scratch().File(
+		llb.Copy(t.State, "/", "/", &llb.CopyInfo{CopyDirContentsOnly: true, CreateDestPath: true}),
+		llb.WithCustomNamef("[%s] squash %s", of.Name, of.Base.Title()),
+		b.place(of.From),
 	)
-	def, err := st.Marshal(ctx, llb.WithCaps(b.opt.Client.BuildOpts().LLBCaps))
-	if err != nil {
-		return nil, fmt.Errorf("failed to squash %s: %w", base.Title(), err)
-	}
-	img := res.Image
-	img.History = []ocispecs.History{{CreatedBy: "FROM --squash " + base.Title(), Comment: historyComment, Created: res.Epoch}}
-	img.RootFS.DiffIDs = []digest.Digest{standInLayer}
-	return def, nil
+	t.empty, t.changed = false, true
+	res.Image.History = []ocispecs.History{{CreatedBy: "FROM --squash " + of.Base.Title(), Comment: historyComment, Created: res.Epoch}}
+	res.Image.RootFS.DiffIDs = nil // a layer of which nobody knows the digest yet
 }
 
 // historyComment is what upstream writes beside the steps of an image.

@@ -57,9 +57,21 @@ func changesOf(from *syntax.Instruction) []Change {
 }
 
 // changeBase makes the changes of a FROM those of its base, which then is a build of its own.
-func (p *planner) changeBase(inst *Instance) error {
+func (p *planner) changeBase(inst *Instance, at place) error {
 	base := &inst.Base
-	if base.Changes = changesOf(inst.From); len(base.Changes) == 0 || base.To == nil || base.Sealed {
+	base.Changes = changesOf(inst.From)
+	merge, ok, err := p.merge(inst, at)
+	if err != nil {
+		return err
+	}
+	if ok { // before it becomes one layer
+		n := len(base.Changes)
+		if inst.From.Squash {
+			n--
+		}
+		base.Changes = slices.Insert(base.Changes, n, Change(merge))
+	}
+	if len(base.Changes) == 0 || base.To == nil || base.Sealed {
 		return nil
 	}
 	platform := base.To.Platform()
@@ -68,7 +80,6 @@ func (p *planner) changeBase(inst *Instance) error {
 		return nil
 	}
 	base.Open = true
-	var err error
 	inst.Carried, err = p.carried(base.To, len(base.To.Instructions), base.Changes, inst.From)
 	return err
 }

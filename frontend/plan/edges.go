@@ -65,7 +65,7 @@ func refuseOrder(at place, stage *syntax.Stage, name string) error {
 // outside returns the edge to an image, a named context or scratch: on the
 // platform of the FROM, else on that of env.
 func (p *planner) outside(kind Kind, name string, env *Environment, platform *ocispecs.Platform) Edge {
-	if kind != KindBase || name == scratch {
+	if kind != KindBase && kind != KindOperand || name == scratch {
 		platform = nil
 	}
 	e := Edge{Kind: kind, Name: name, Platform: platform, Context: name != scratch && p.hasContext(name, env, platform)}
@@ -80,7 +80,7 @@ func (p *planner) outside(kind Kind, name string, env *Environment, platform *oc
 // for a trigger those of the line where it runs.
 func (p *planner) scopeAt(at place) (*scope, error) {
 	switch {
-	case at.kind == KindBase || at.kind == KindGate:
+	case at.kind == KindBase || at.kind == KindGate || at.kind == KindOperand:
 		return p.global(at.inst.Env), nil
 	case at.in.OnBuild:
 		recorded := *at.inst
@@ -104,7 +104,7 @@ func (p *planner) expandName(at place) (place, string, error) {
 			return at, "", at.empty()
 		}
 		return p.oneName(at, name)
-	case !ref.Extends() && at.kind != KindGate:
+	case !ref.Extends() && at.kind != KindGate && at.kind != KindOperand:
 		return p.oneName(at, ref.Target)
 	case ref.Cache && strings.Contains(ref.Target, "$"):
 		return at, "", at.errorf(ref.TargetSpan, "'from' of a cache mount doesn't support variable expansion, define alias stage instead")
@@ -154,7 +154,7 @@ func (p *planner) oneName(at place, name string) (place, string, error) {
 		return at, "", refused
 	}
 	called.Within(ref.TargetSpan)
-	called.Base, called.Mount, called.After = ref.Base, ref.Mount, ref.After
+	called.Base, called.Mount, called.After, called.With = ref.Base, ref.Mount, ref.After, ref.With
 	at.reference = called
 	return at, called.Target, nil
 }
@@ -175,8 +175,9 @@ func (p *planner) callEdges(at place, m *meaning) ([]Edge, error) {
 	}
 	edges := make([]Edge, 0, len(calls))
 	for _, c := range calls {
-		sealed := at.kind == KindBase || c.needsOwnBuild() || m.via != nil && m.via.separate
-		if at.kind == KindBase {
+		image := at.kind == KindBase || at.kind == KindOperand // whose config counts
+		sealed := image || c.needsOwnBuild() || m.via != nil && m.via.separate
+		if image {
 			if err := c.bindPlatform(at); err != nil {
 				return nil, err
 			}
@@ -185,8 +186,8 @@ func (p *planner) callEdges(at place, m *meaning) ([]Edge, error) {
 		if err != nil {
 			return nil, err
 		}
-		edge := Edge{Kind: at.kind, To: to, Call: call, Shown: shown, Sealed: sealed && (at.kind == KindBase || !to.Replaced)}
-		if at.kind == KindBase {
+		edge := Edge{Kind: at.kind, To: to, Call: call, Shown: shown, Sealed: sealed && (image || !to.Replaced)}
+		if image {
 			edge.Platform = p.basePlatform(at.inst.Env, c, to)
 		}
 		if at.kind == KindCopy {

@@ -44,7 +44,13 @@ func (i *Instance) findWaits() {
 			i.waits = append(i.waits, Wait{e, i.From, ref})
 		}
 	}
-	i.builds = !i.empty || len(i.waits) > 0 || base != nil && base.builds
+	for use := range i.operands() {
+		if use.Kind == KindOperand {
+			i.empty = i.empty && use.To.empty
+			i.builds = i.builds || use.To.builds
+		}
+	}
+	i.builds = i.builds || !i.empty || len(i.waits) > 0 || base != nil && base.builds
 }
 
 // makesNothing reports whether no instruction that runs in the stage makes files.

@@ -30,9 +30,9 @@ func (p *planner) resolve(inst *Instance) error {
 	}
 	p.note(fileOf(env).wide...)
 	for _, ref := range from.References {
-		at := place{kind: KindGate, in: from, inst: inst, reference: ref, platform: platform}
-		if !ref.After {
-			at.kind = KindBase
+		at := place{kind: kindOf(from, ref), in: from, inst: inst, reference: ref, platform: platform}
+		if ref.With { // what it adds hangs on the base
+			continue
 		}
 		edges, err := p.edges(at)
 		if err != nil {
@@ -43,7 +43,7 @@ func (p *planner) resolve(inst *Instance) error {
 			continue
 		}
 		inst.Base = edges[0]
-		if err := p.changeBase(inst); err != nil {
+		if err := p.changeBase(inst, at); err != nil {
 			return err
 		}
 		if err := p.noteTriggers(inst, at); err != nil {

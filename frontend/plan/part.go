@@ -39,10 +39,8 @@ func (p *planner) cut(inst *Instance) error {
 		return nil
 	}
 	if base := inst.Base; len(base.Changes) > 0 && base.To == nil {
-		below := base
-		below.Changes = nil
-		part := &Instance{Stage: inst.Stage, Env: inst.Env, From: inst.From, Base: below, Reads: inst.Reads, Goes: true, Bare: !base.Context}
-		p.add(part)
+		part := p.bare(inst, base)
+		part.Reads, part.Goes = inst.Reads, true
 		platform := part.Platform()
 		inst.Base = Edge{Kind: KindBase, To: part, Platform: &platform, Sealed: true, Open: true, Within: true, Changes: base.Changes}
 	}

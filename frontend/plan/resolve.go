@@ -28,6 +28,11 @@ const (
 	KindMount
 	// KindGate is FROM --after.
 	KindGate
+	// KindOperand is FROM --with.
+	KindOperand
+	// KindAncestor is what an operand and the base are both built FROM, which nobody
+	// writes.
+	KindAncestor
 	// kindTarget is docker build --target.
 	kindTarget
 	// kindEpoch is a stage that gives SOURCE_DATE_EPOCH.
@@ -50,7 +55,7 @@ type rule struct {
 
 func (k Kind) rule() rule {
 	switch k {
-	case KindBase:
+	case KindBase, KindOperand:
 		return rule{above: true, images: true}
 	case KindCopy:
 		return rule{numbers: true, images: true, sets: true}
@@ -68,6 +73,8 @@ func kindOf(in *syntax.Instruction, ref *syntax.Reference) Kind {
 	switch {
 	case ref.After:
 		return KindGate
+	case ref.With:
+		return KindOperand
 	case ref.Mount:
 		return KindMount
 	case in.Keyword == command.From:

@@ -29,12 +29,39 @@ func (i *Instance) Uses() iter.Seq[Use] {
 				return
 			}
 		}
+		for use := range i.operands() {
+			if !yield(use) {
+				return
+			}
+		}
 		for holder, in := range i.steps() {
 			for _, ref := range in.References {
 				for _, e := range holder.Edges[ref] {
 					if !yield(Use{e, in, ref}) {
 						return
 					}
+				}
+			}
+		}
+	}
+}
+
+// operands yields what is merged into the base, and what that is compared with.
+func (i *Instance) operands() iter.Seq[Use] {
+	return func(yield func(Use) bool) {
+		for _, c := range i.Base.Changes {
+			m, ok := c.(Merge)
+			if !ok {
+				continue
+			}
+			for _, o := range m.Operands {
+				e := o.Edge
+				e.To, e.Sealed = o.Unit, true
+				if !yield(Use{e, m.In, o.Reference}) {
+					return
+				}
+				if o.Ancestor != nil && !yield(Use{Edge{Kind: KindAncestor, To: o.Ancestor, Sealed: true}, m.In, o.Reference}) {
+					return
 				}
 			}
 		}

@@ -73,6 +73,8 @@ const (
 	Mount Relation = "mount"
 	// After is a gate: it has to build, and nothing of it is taken.
 	After Relation = "after"
+	// With is an operand: what it changed is added.
+	With Relation = "with"
 )
 
 // Need is what a stage uses.
@@ -134,12 +136,18 @@ func (b *builder) instance(inst *plan.Instance) int {
 		return b.add(key, node)
 	}
 	for use := range inst.StageUses() {
+		if use.Kind == plan.KindAncestor {
+			continue
+		}
 		node.need(b.edge(use.Edge), relation(use), use.In)
 	}
 	return b.add(key, node)
 }
 
 func (b *builder) edge(e plan.Edge) int {
+	if e.To != nil && e.To.Bare || e.To != nil && e.Kind == plan.KindOperand && e.Name != "" {
+		e = e.To.Base // an image
+	}
 	if e.To != nil {
 		return b.instance(e.To)
 	}
@@ -170,6 +178,8 @@ func relation(use plan.Use) Relation {
 		return After
 	case plan.KindMount:
 		return Mount
+	case plan.KindOperand:
+		return With
 	}
 	return Relation(use.In.Keyword) // from, copy or add
 }

@@ -127,7 +127,8 @@ func (in *Instruction) scanFlag(f *Flag) error {
 		in.erase(f)
 		return in.scanList(f, func(ref *Reference) { ref.After = true })
 	case f.Name == "--with" && in.Keyword == command.From:
-		return errorAt(f.Span.Start, f.Span.End, "FROM --with is not part of this release")
+		in.erase(f)
+		return in.scanList(f, func(ref *Reference) { ref.With = true })
 	case f.Name == "--reset" && in.Keyword == command.From:
 		return in.scanReset(f)
 	case f.Name == "--squash" && in.Keyword == command.From:
