@@ -76,7 +76,7 @@ func (b *build) joined(of *plan.Instance, m plan.Merge, states []llb.State) (llb
 	for _, o := range m.Operands {
 		if o.Ancestor != nil && !o.Nothing {
 			return llb.State{}, diagnostic.Errorf(m.In.Place(o.Reference.Span),
-				"this engine cannot tell what %s adds to %s: it merges only what is built FROM scratch. Build with docker buildx create --use, or with an engine that has the containerd image store", o.Reference.Text, b.names.Show(o.Ancestor.Name))
+				"this engine cannot tell what %s adds to %s: it merges only what is built FROM scratch. Build with docker buildx create --use, or with an engine that has the containerd image store", o.Reference.Text, plan.Edge{To: o.Ancestor}.Title())
 		}
 	}
 	out := states[0]

@@ -24,7 +24,8 @@ func (b *build) explain(u *unit, err error) error {
 		other   *unitError
 	)
 	switch places := errors.As(err, &located); {
-	case errors.As(err, &other): // which has placed it
+	case errors.As(err, &other): // which has placed it; upstream put the name of an image in front
+		err = other.error
 	case places && len(slices.Concat(located.Locations...)) > 0:
 		for _, ranges := range located.Locations {
 			err = u.explainMount(ranges, err)

@@ -86,10 +86,13 @@ func (p *planner) changeBase(inst *Instance, at place) error {
 
 // Title is what users call a base.
 func (e Edge) Title() string {
-	if e.To != nil {
-		return e.To.Name
+	switch {
+	case e.To == nil:
+		return e.Name
+	case e.To.Bare:
+		return e.To.Base.Title()
 	}
-	return e.Name
+	return e.To.Name
 }
 
 // Resets reports whether a change takes a whole part of the config away.

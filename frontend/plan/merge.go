@@ -60,11 +60,11 @@ func (p *planner) merge(inst *Instance, at place) (m Merge, ok bool, err error) 
 		if o.Unit = o.Edge.To; o.Unit == nil {
 			o.Unit = p.bare(inst, o.Edge)
 		}
-		if err := p.ancestor(inst, at, &o, base); err != nil {
-			return m, false, err
-		}
 		if mine, theirs := o.Unit.Platform(), inst.Platform(); !o.Unit.empty && platforms.FormatAll(platforms.Normalize(mine)) != platforms.FormatAll(platforms.Normalize(theirs)) && inst.Base.Title() != scratch {
 			return m, false, at.errorf(ref.Span, "%s is for %s and the base for %s: all that is merged has one platform", ref.Text, platforms.FormatAll(mine), platforms.FormatAll(theirs))
+		}
+		if err := p.ancestor(inst, at, &o, base); err != nil {
+			return m, false, err
 		}
 		m.Operands = append(m.Operands, o)
 	}
