@@ -54,6 +54,10 @@ type extension struct {
 
 var extensions = []extension{
 	{text: "--after=test", holds: func(with, _, _ *outcome) bool { return slices.Contains(with.steps, "test - linux/amd64") }},
+	{text: "--with=test", holds: func(with, _, _ *outcome) bool { return slices.Contains(with.steps, "test - linux/amd64") }},
+	{text: "--reset", holds: func(with, base, _ *outcome) bool { return with.ops != base.ops }},
+	{text: "--reset=ENV,LABEL", holds: func(with, base, _ *outcome) bool { return with.ops != base.ops }},
+	{text: "--squash", holds: func(with, base, _ *outcome) bool { return with.ops != base.ops }},
 	{text: "--bake=tags=t", holds: func(with, _, _ *outcome) bool { return strings.Contains(with.baked, `"tags"`) }},
 	{text: "--mount=m", holds: func(with, _, _ *outcome) bool { return with.mounts["/m"] }},
 	{text: "--if=NEVER", holds: isOff},
@@ -126,6 +130,25 @@ func requireNothingDropped(t *testing.T, r *rand.Rand, base *outcome) {
 		}
 	}
 	t.Errorf("dropped without a word: %s\n%s", with, strings.Join(lines, "\n"))
+}
+
+// TestNoUnsetIsDropped puts UNSETs above the first FROM and between all lines of the stage that
+// is built: each changes the build, or the file has an error or a warning more.
+func TestNoUnsetIsDropped(t *testing.T) {
+	t.Parallel()
+	base := build(t, extended)
+	app := slices.Index(extended, "FROM --mount=n alpine AS app")
+	for at := range len(extended) + 1 {
+		if at > slices.Index(extended, "FROM alpine AS test") && at <= app {
+			continue // no one asks for the config there
+		}
+		for _, unset := range []string{"UNSET ENV E", "UNSET ENV BASE", "#+ UNSET LABEL", "UNSET LABEL l", "UNSET WORKDIR", "UNSET CMD", "UNSET USER", "UNSET ONBUILD", "UNSET SHELL"} {
+			got := build(t, slices.Insert(slices.Clone(extended), at, unset))
+			if got.err == nil && got.warnings <= base.warnings && got.ops == base.ops {
+				t.Errorf("dropped without a word: %s on line %d", unset, at+1)
+			}
+		}
+	}
 }
 
 // mustHold reports whether the rules say that an extension with a tail, in a

@@ -182,7 +182,7 @@ func TestMergeOnOldEngine(t *testing.T) {
 	t.Parallel()
 	docker20Frontend(t)
 	dir := project(t, merged)
-	docker20(t, dir, "build", "--target=dev", ".").fails(t, "Dockerfile:", "cannot tell what python adds to common")
+	docker20(t, dir, "build", "--target=dev", ".").fails(t, "line 24, column 13: this engine cannot tell what python adds to common")
 	writeFile(t, filepath.Join(dir, "Dockerfile"), []byte("# syntax=stagecraft/dockerfile:1\nFROM scratch AS tool\nCOPY tool /opt/tool\nENV T=1\nFROM --with=tool busybox\nCMD cat /opt/tool\n"))
 	tag := "merge-" + strings.ReplaceAll(unique(), ".", "-")
 	docker20(t, dir, "build", "-t", tag, ".").ok(t)
