@@ -51,6 +51,7 @@ func bench() error {
 		{"built-calls", builtCalls},
 		{"linked-targets", linkedTargets},
 		{"gates", gates},
+		{"merges", merges},
 	} {
 		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], m.name) {
 			continue
