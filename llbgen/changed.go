@@ -40,7 +40,7 @@ func (c *changedBase) load(ctx context.Context, b *build) (*converted, error) {
 	for _, change := range base.Changes {
 		switch change := change.(type) {
 		case plan.Reset:
-			b.reset(img, change, result.Epoch)
+			b.reset(img, base.To, change, result.Epoch)
 		case plan.KeepCommand:
 			above, err := b.convert(ctx, b.parts[b.names.Changed(change.Of)])
 			if err != nil {
@@ -59,8 +59,8 @@ func (c *changedBase) load(ctx context.Context, b *build) (*converted, error) {
 	return out, nil
 }
 
-// reset takes what an UNSET or a FROM --reset names out of an image.
-func (b *build) reset(img *dockerspec.DockerOCIImage, r plan.Reset, created *time.Time) {
+// reset takes what an UNSET or a FROM --reset names out of the image of an instance.
+func (b *build) reset(img *dockerspec.DockerOCIImage, of *plan.Instance, r plan.Reset, created *time.Time) {
 	for _, u := range r.Parts {
 		missing := takeAway(&img.Config, u)
 		if u.Of == "ONBUILD" && r.In.Unset != nil {
@@ -70,6 +70,9 @@ func (b *build) reset(img *dockerspec.DockerOCIImage, r plan.Reset, created *tim
 			continue // of scratch, which need not have anything
 		}
 		for _, name := range missing {
+			if u.Of == "ENV" && of.Declares(syntax.Word{Text: name}) {
+				continue // it hides an ARG
+			}
 			place := r.In.Place(r.In.ResetFlag)
 			if r.In.Unset != nil {
 				place = r.In.Lines()
