@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
@@ -100,11 +101,15 @@ func (b *build) reset(img *dockerspec.DockerOCIImage, of *plan.Instance, r plan.
 func (b *build) squash(ctx context.Context, c *changedBase, res *dockerfile2llb.Result) (*llb.Definition, error) {
 	base := c.Of.Base
 	from := llb.Image(b.names.Image(base.To), llb.Platform(*base.Platform))
-	st := llb.Scratch().Platform(*base.Platform).File(
-		llb.Copy(from, "/", "/", &llb.CopyInfo{CopyDirContentsOnly: true, CreateDestPath: true}),
-		llb.WithCustomNamef("[%s] squash %s", c.Of.Name, base.Title()),
-		b.place(c.Of.From),
-	)
+	name := c.Of.Name
+	if b.opt.MultiPlatformRequested {
+		name = platforms.FormatAll(*base.Platform) + " " + name
+	}
+	opts := []llb.ConstraintsOpt{llb.WithCustomNamef("[%s] squash %s", name, base.Title()), b.place(c.Of.From)}
+	if b.opt.Client != nil && b.opt.Client.IsNoCache(c.Of.Stage.Name) || b.noCache(c.Of) {
+		opts = append(opts, llb.IgnoreCache)
+	}
+	st := llb.Scratch().Platform(*base.Platform).File(llb.Copy(from, "/", "/", &llb.CopyInfo{CopyDirContentsOnly: true, CreateDestPath: true}), opts...)
 	def, err := st.Marshal(ctx, llb.WithCaps(b.opt.Client.BuildOpts().LLBCaps))
 	if err != nil {
 		return nil, fmt.Errorf("failed to squash %s: %w", base.Title(), err)

@@ -60,7 +60,11 @@ func changesOf(from *syntax.Instruction) []Change {
 // changeBase makes the changes of a FROM those of its base, which then is a build of its own.
 func (p *planner) changeBase(inst *Instance) error {
 	base := &inst.Base
-	if base.Changes = changesOf(inst.From); len(base.Changes) == 0 || base.To == nil || base.Sealed {
+	base.Changes = changesOf(inst.From)
+	if base.To == nil && base.Name == scratch || base.To != nil && base.To.Empty() { // there is no layer
+		base.Changes = slices.DeleteFunc(base.Changes, func(c Change) bool { _, ok := c.(Squash); return ok })
+	}
+	if len(base.Changes) == 0 || base.To == nil || base.Sealed {
 		return nil
 	}
 	platform := base.To.Platform()
@@ -74,8 +78,11 @@ func (p *planner) changeBase(inst *Instance) error {
 	return err
 }
 
-// Title is what users call a base.
+// Title is what users call a base: for the part of a FROM alone, what that names.
 func (e Edge) Title() string {
+	for e.Within && len(e.To.Instructions) == 0 {
+		e = e.To.Base
+	}
 	if e.To != nil {
 		return e.To.Name
 	}

@@ -41,7 +41,7 @@ func (p *planner) cut(inst *Instance) error {
 	if base := inst.Base; len(base.Changes) > 0 && base.To == nil {
 		below := base
 		below.Changes = nil
-		part := &Instance{Stage: inst.Stage, Env: inst.Env, From: inst.From, Base: below, Reads: inst.Reads, Goes: true, Bare: !base.Context}
+		part := &Instance{Stage: inst.Stage, Env: inst.Env, From: inst.From, Base: below, Reads: inst.Reads, Goes: true, Bare: true}
 		p.add(part)
 		platform := part.Platform()
 		inst.Base = Edge{Kind: KindBase, To: part, Platform: &platform, Sealed: true, Open: true, Within: true, Changes: base.Changes}
