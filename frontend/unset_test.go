@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/moby/buildkit/frontend/dockerfile/builder"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
@@ -25,7 +26,7 @@ import (
 
 // TestUnsetOfNothingChangesNothing guards what a stage keeps where an UNSET cuts it: its ARGs, ENVs,
 // triggers, CMD, shell, user and steps. An UNSET of what is not there gives the same steps,
-// under the same names, and the same image; only the order of the variables of a step and
+// under the same names, the same warnings and the same image; only the order of the variables of a step and
 // the history may differ.
 func TestUnsetOfNothingChangesNothing(t *testing.T) {
 	t.Parallel()
@@ -83,8 +84,15 @@ func requireUnsetChangesNothing(t *testing.T, seed uint64) bool {
 	return true
 }
 
+// otherwise are the rules that find other things, or say them in other words, in a file with
+// extensions: of stages that no target needs nothing is known there.
+var otherwise = []string{
+	"NothingToUnset", linter.RuleUndefinedVar.Name, linter.RuleUndefinedArgInFrom.Name,
+	linter.RuleRedundantTargetPlatform.Name, linter.RuleFromPlatformFlagConstDisallowed.Name,
+}
+
 // canonicalResult returns the vertices of the results of a build, whatever the order of
-// variables and vertices, and the configs without what an UNSET adds to their history.
+// variables and vertices, the warnings, and the configs without what an UNSET adds to their history.
 func canonicalResult(t *testing.T, b gatewaytest.Build, with client.BuildFunc) ([]string, error) {
 	t.Helper()
 	c := gatewaytest.New(b)
@@ -95,6 +103,11 @@ func canonicalResult(t *testing.T, b gatewaytest.Build, with client.BuildFunc) (
 	var out []string
 	for _, req := range c.Solved[1:] {
 		out = append(out, canonicalVertices(t, req.Definition)...)
+	}
+	for _, w := range c.Warnings {
+		if rule, _, _ := strings.Cut(w.Message, ":"); !slices.Contains(otherwise, rule) {
+			out = append(out, goldenWarning(w))
+		}
 	}
 	slices.Sort(out)
 	for _, key := range slices.Sorted(maps.Keys(res.Metadata)) {

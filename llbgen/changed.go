@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
@@ -40,7 +41,7 @@ func (c *changedBase) load(ctx context.Context, b *build) (*converted, error) {
 	for _, change := range base.Changes {
 		switch change := change.(type) {
 		case plan.Reset:
-			b.reset(img, change, result.Epoch)
+			b.reset(img, base.To, change, result.Epoch)
 		case plan.KeepCommand:
 			above, err := b.convert(ctx, b.parts[b.names.Changed(change.Of)])
 			if err != nil {
@@ -70,8 +71,8 @@ func (c *changedBase) load(ctx context.Context, b *build) (*converted, error) {
 	return out, nil
 }
 
-// reset takes what an UNSET or a FROM --reset names out of an image.
-func (b *build) reset(img *dockerspec.DockerOCIImage, r plan.Reset, created *time.Time) {
+// reset takes what an UNSET or a FROM --reset names out of the image of an instance.
+func (b *build) reset(img *dockerspec.DockerOCIImage, of *plan.Instance, r plan.Reset, created *time.Time) {
 	for _, u := range r.Parts {
 		missing := takeAway(&img.Config, u)
 		if u.Of == "ONBUILD" && r.In.Unset != nil {
@@ -81,6 +82,9 @@ func (b *build) reset(img *dockerspec.DockerOCIImage, r plan.Reset, created *tim
 			continue // of scratch, which need not have anything
 		}
 		for _, name := range missing {
+			if u.Of == "ENV" && of.Declares(syntax.Word{Text: name}) {
+				continue // it hides an ARG
+			}
 			place := r.In.Place(r.In.ResetFlag)
 			if r.In.Unset != nil {
 				place = r.In.Lines()
@@ -109,12 +113,25 @@ type tree struct {
 	empty, changed bool
 }
 
+// step names a vertex that an instance has from its FROM, and places it. It is built anew where
+// the build wants that of the stage.
+func (b *build) step(of *plan.Instance, what string) []llb.ConstraintsOpt {
+	name := of.Name
+	if b.opt.MultiPlatformRequested {
+		name = platforms.FormatAll(of.Platform()) + " " + name
+	}
+	opts := []llb.ConstraintsOpt{llb.WithCustomNamef("[%s] %s", name, what), b.place(of.From)}
+	if b.opt.Client != nil && b.opt.Client.IsNoCache(of.Stage.Name) || b.noCache(of) {
+		opts = append(opts, llb.IgnoreCache)
+	}
+	return opts
+}
+
 // squash makes one layer of the whole tree.
 func (b *build) squash(of *plan.Instance, t *tree, res *dockerfile2llb.Result) {
 	t.State = llb.Scratch().File(
 		llb.Copy(t.State, "/", "/", &llb.CopyInfo{CopyDirContentsOnly: true, CreateDestPath: true}),
-		llb.WithCustomNamef("[%s] squash %s", of.Name, of.Base.Title()),
-		b.place(of.From),
+		b.step(of, "squash "+of.Base.Title())...,
 	)
 	t.empty, t.changed = false, true
 	res.Image.History = []ocispecs.History{{CreatedBy: "FROM --squash " + of.Base.Title(), Comment: historyComment, Created: res.Epoch}}

@@ -45,7 +45,7 @@ func takeAway(c *dockerspec.DockerOCIImageConfig, u syntax.Unset) (missing []str
 		missing = takeNames(c.Volumes, u)
 		c.Volumes = orNil(c.Volumes)
 	case "EXPOSE":
-		missing = takeNames(c.ExposedPorts, ports(u))
+		missing = takePorts(c.ExposedPorts, u)
 		c.ExposedPorts = orNil(c.ExposedPorts)
 	case "ENTRYPOINT":
 		had, c.Entrypoint = c.Entrypoint != nil, nil
@@ -98,24 +98,42 @@ func notAmong(u syntax.Unset, names []string) (missing []string) {
 	return missing
 }
 
-// ports returns u with its ports as a config has them: with their protocol, one by one.
-func ports(u syntax.Unset) syntax.Unset {
-	out := syntax.Unset{Of: u.Of}
+// takePorts takes ports out of a map, which has each with its protocol.
+func takePorts(from map[string]struct{}, u syntax.Unset) (missing []string) {
+	if len(u.Names) == 0 {
+		return takeNames(from, u)
+	}
 	for _, w := range u.Names {
-		port, protocol, given := strings.Cut(w.Text, "/")
-		if !given {
-			protocol = "tcp"
+		var taken []string
+		for port := range from {
+			if isPort(w, port) {
+				taken = append(taken, port)
+			}
 		}
-		first, last, isRange := strings.Cut(port, "-")
-		from, err := strconv.ParseUint(first, 10, 16)
-		to, err2 := strconv.ParseUint(last, 10, 16)
-		if !isRange || err != nil || err2 != nil {
-			out.Names = append(out.Names, syntax.Word{Text: port + "/" + strings.ToLower(protocol), Span: w.Span})
-			continue
+		if len(taken) == 0 && !slices.Contains(missing, w.Text) {
+			missing = append(missing, w.Text)
 		}
-		for n := from; n <= to; n++ {
-			out.Names = append(out.Names, syntax.Word{Text: strconv.FormatUint(n, 10) + "/" + strings.ToLower(protocol), Span: w.Span})
+		for _, port := range taken {
+			delete(from, port)
 		}
 	}
-	return out
+	return missing
+}
+
+// isPort reports whether a word, a port, a range of them or a glob, means a port of a config.
+func isPort(w syntax.Word, port string) bool {
+	ports, protocol, given := strings.Cut(w.Text, "/")
+	if !given {
+		protocol = "tcp"
+	}
+	number, of, _ := strings.Cut(port, "/")
+	if first, last, ok := strings.Cut(ports, "-"); ok {
+		low, err := strconv.ParseUint(first, 10, 16)
+		high, err2 := strconv.ParseUint(last, 10, 16)
+		n, err3 := strconv.ParseUint(number, 10, 16)
+		if err == nil && err2 == nil && err3 == nil {
+			return low <= n && n <= high && syntax.Word{Text: strings.ToLower(protocol)}.Matches(of)
+		}
+	}
+	return syntax.Word{Text: ports + "/" + strings.ToLower(protocol)}.Matches(port)
 }

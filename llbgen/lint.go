@@ -87,7 +87,7 @@ func runRules(config linter.Config, warnings []*diagnostic.Diagnostic, warn Warn
 // runRules gives warnings of our own under the rules of each file, and of the
 // comments above each instruction.
 func (b *build) runRules(p *plan.Plan, warnings []*diagnostic.Diagnostic) {
-	for _, w := range warnings {
+	for _, w := range append(warnings, lintParts(p)...) {
 		runRule(p, b.lint[w.Place.Text], w, b.seen.add)
 	}
 }

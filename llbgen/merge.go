@@ -47,7 +47,7 @@ func (b *build) merge(ctx context.Context, of *plan.Instance, t *tree, res *dock
 		}
 		st := b.imageOf(o.Unit)
 		if len(from.def.Def) > 0 {
-			st = llb.Diff(b.imageOf(o.Ancestor), st, llb.WithCustomNamef("[%s] what %s adds", of.Name, o.Reference.Text), b.place(m.In))
+			st = llb.Diff(b.imageOf(o.Ancestor), st, b.step(of, "what "+o.Reference.Text+" adds")...)
 		}
 		states = append(states, st)
 	}
@@ -69,9 +69,9 @@ func (b *build) imageOf(inst *plan.Instance) llb.State {
 // word for that and what is added is known without a comparison.
 func (b *build) joined(of *plan.Instance, m plan.Merge, states []llb.State) (llb.State, error) {
 	caps := b.opt.Client.BuildOpts().LLBCaps
-	name := llb.WithCustomNamef("[%s] merge %s", of.Name, mergeTitle(of.Base, m))
+	step := b.step(of, "merge "+mergeTitle(of.Base, m))
 	if caps.Supports(pb.CapMergeOp) == nil && caps.Supports(pb.CapDiffOp) == nil {
-		return llb.Merge(states, name, b.place(m.In)), nil
+		return llb.Merge(states, step...), nil
 	}
 	for _, o := range m.Operands {
 		if o.Ancestor != nil && !o.Nothing {
@@ -81,7 +81,7 @@ func (b *build) joined(of *plan.Instance, m plan.Merge, states []llb.State) (llb
 	}
 	out := states[0]
 	for _, st := range states[1:] {
-		out = out.File(llb.Copy(st, "/", "/", &llb.CopyInfo{CopyDirContentsOnly: true, CreateDestPath: true}), name, b.place(m.In))
+		out = out.File(llb.Copy(st, "/", "/", &llb.CopyInfo{CopyDirContentsOnly: true, CreateDestPath: true}), step...)
 	}
 	return out, nil
 }

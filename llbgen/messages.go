@@ -192,6 +192,11 @@ func (b *build) warnFor(u *unit) linter.LintWarnFunc {
 				return
 			}
 		}
+		if len(location) > 0 && rule == linter.RuleWorkdirRelativePath.Name {
+			if o, ok := u.file.Of(location[0].Start.Line); ok && o.Instance != nil && o.Instance.KnowsWorkdir() {
+				return
+			}
+		}
 		if len(location) > 0 && rule == linter.RuleUndefinedVar.Name {
 			if o, ok := u.file.Of(location[0].Start.Line); ok {
 				msg = reworded(o, msg)

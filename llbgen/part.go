@@ -100,6 +100,8 @@ func (b *build) toLLB(ctx context.Context, u *unit, opt dockerfile2llb.ConvertOp
 type namedContext struct {
 	lower.Context
 	answer
+	// triggers are those that it has, and that a stage in its place does not run.
+	triggers []string
 }
 
 func (c *namedContext) title() string { return c.Name }
@@ -123,6 +125,6 @@ func (c *namedContext) load(ctx context.Context, b *build) (*converted, error) {
 	if err != nil {
 		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
 	}
-	img.Config.OnBuild = nil // upstream runs no triggers of a context that replaces a stage
+	c.triggers, img.Config.OnBuild = img.Config.OnBuild, nil // upstream runs no triggers of a context that replaces a stage
 	return &converted{def, &dockerfile2llb.Result{Image: img}}, nil
 }

@@ -38,6 +38,9 @@ func (r standInResolver) ResolveImageConfig(ctx context.Context, ref string, opt
 		if err != nil {
 			return "", "", nil, &unitError{err}
 		}
+		if c, ok := p.(*namedContext); ok && r.unit.Root.Bare {
+			r.unit.triggers = slices.Clone(c.triggers)
+		}
 		dt, err := out.config()
 		if u, ok := p.(*unit); ok && err == nil && !r.unit.HasBase(u.Root) {
 			dt, err = withoutTriggers(dt) // what they name means nothing here

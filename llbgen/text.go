@@ -146,6 +146,8 @@ func plainText(f *module.File, config linter.Config, byDefault *plan.Environment
 	for in := range instructionsOf(f) {
 		text := in.Text()
 		switch {
+		case in.Unset != nil:
+			text = ""
 		case in.Let != nil:
 			text = "ARG " + in.Let.Name + "=x\n" // it has a value
 		case in.Inner() != nil:

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
@@ -70,6 +71,8 @@ func (p *planner) changeBase(inst *Instance, at place) error {
 			n--
 		}
 		base.Changes = slices.Insert(base.Changes, n, Change(merge))
+	} else if base.To == nil && base.Name == scratch || base.To != nil && base.To.Empty() { // there is no layer
+		base.Changes = slices.DeleteFunc(base.Changes, func(c Change) bool { _, ok := c.(Squash); return ok })
 	}
 	if len(base.Changes) == 0 || base.To == nil || base.Sealed {
 		return nil
@@ -84,13 +87,13 @@ func (p *planner) changeBase(inst *Instance, at place) error {
 	return err
 }
 
-// Title is what users call a base.
+// Title is what users call a base: for the part of a FROM alone, what that names.
 func (e Edge) Title() string {
-	switch {
-	case e.To == nil:
+	for e.To != nil && (e.To.Bare || e.Within && len(e.To.Instructions) == 0) {
+		e = e.To.Base
+	}
+	if e.To == nil {
 		return e.Name
-	case e.To.Bare:
-		return e.To.Base.Title()
 	}
 	return e.To.Name
 }
@@ -117,26 +120,55 @@ func (e Edge) Triggers() []*syntax.Instruction {
 	return out
 }
 
+// taken is what an instruction takes away of the names of a base, which are not known, and of
+// those that were.
+type taken struct {
+	syntax.Unset
+	by    *syntax.Instruction
+	known []string
+}
+
 // unset makes names of ENV unknown to a scope until something sets them again.
-func (s *scope) unset(u syntax.Unset) {
+func (s *scope) unset(u syntax.Unset, by *syntax.Instruction) {
 	if u.Of != "ENV" {
 		return
 	}
+	gone := taken{Unset: u, by: by}
 	for name := range s.local {
 		if u.Takes(name) {
 			delete(s.local, name)
 			delete(s.config, name)
+			gone.known = append(gone.known, name)
 		}
 	}
-	s.gone = append(slices.Clip(s.gone), u)
+	s.gone = append(slices.Clip(s.gone), gone)
 }
 
-// hides reports whether an UNSET above took a name away that nothing has set since.
-func (s *scope) hides(name string) bool {
-	if _, set := s.local[name]; set {
-		return false
+// place tells a reader of a file where that stands.
+func (t *taken) place(reader *syntax.File) string {
+	if file := t.by.File(); file.Text != reader.Text {
+		return fmt.Sprintf("line %d of %s", t.by.StartLine, file.Name)
 	}
-	return slices.ContainsFunc(s.gone, func(u syntax.Unset) bool { return u.Takes(name) })
+	return fmt.Sprintf("line %d", t.by.StartLine)
+}
+
+// takenBy returns what took a name away that nothing has set since; nil if nothing did.
+func (s *scope) takenBy(name string) *taken {
+	if _, set := s.local[name]; !set {
+		for _, gone := range slices.Backward(s.gone) {
+			if gone.Takes(name) {
+				return &gone
+			}
+		}
+	}
+	return nil
+}
+
+// hides reports whether an UNSET above took a name away that was set there, and that nothing
+// has set since. A global ARG that the stage does not declare is none that it takes.
+func (s *scope) hides(name string) bool {
+	_, set := s.local[name]
+	return !set && slices.ContainsFunc(s.gone, func(t taken) bool { return slices.Contains(t.known, name) })
 }
 
 // apply makes a change of the base one of its names.
@@ -146,7 +178,7 @@ func (s *scope) apply(c Change) {
 		return
 	}
 	for _, u := range r.Parts {
-		s.unset(u)
+		s.unset(u, r.In)
 	}
 	if r.In.WholeReset() { // no ARG comes along, and the file system has no environment
 		clear(s.local)

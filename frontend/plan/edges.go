@@ -289,7 +289,9 @@ func (p *planner) expand(at place, names *scope, span syntax.Span, word string) 
 			continue
 		}
 		err := fmt.Errorf("%s has no value here: neither an ARG before the first FROM nor an ARG or ENV above sets it", name)
-		if names.base != "" {
+		if gone := names.takenBy(name); gone != nil {
+			err = fmt.Errorf("%s has no value here: %s takes it away", name, gone.place(at.in.File()))
+		} else if names.base != "" {
 			err = fmt.Errorf("%w, and the ENV of %s is not known before the build", err, names.base)
 		}
 		err = suggestName(err, name, names)

@@ -76,7 +76,7 @@ func (p *planner) merge(inst *Instance, at place) (m Merge, ok bool, err error) 
 // can be a unit: its triggers do not run.
 func (p *planner) bare(inst *Instance, e Edge) *Instance {
 	e.Kind, e.Changes = KindBase, nil
-	part := &Instance{Stage: inst.Stage, Env: inst.Env, From: inst.From, Base: e, Bare: !e.Context}
+	part := &Instance{Stage: inst.Stage, Env: inst.Env, From: inst.From, Base: e, Bare: true}
 	p.add(part)
 	return part
 }

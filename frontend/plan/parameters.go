@@ -53,10 +53,15 @@ func Parameters(inst *Instance) []Parameter {
 			}
 		}
 	}
-	inst.parameters(inst, add)
-	below := map[*Instance]bool{inst: true}
+	below := map[*Instance]bool{}
+	for _, part := range inst.Parts() {
+		part.parameters(inst, add)
+		below[part] = true
+	}
 	var all []*Instance
-	inst.reach(below, &all)
+	for _, part := range inst.Parts() {
+		part.reach(below, &all)
+	}
 	global := func(env *Environment) {
 		for _, in := range env.File().Args {
 			eachArg(env.Line(in), func(arg instructions.KeyValuePairOptional) {
@@ -155,13 +160,18 @@ func mentioned(name string, file *module.File, inst *Instance, used []*Instance)
 	})
 }
 
-// reach appends all that i uses.
+// reach appends all that i uses, the parts of a stage from the first one on.
 func (i *Instance) reach(seen map[*Instance]bool, out *[]*Instance) {
 	for e := range i.All() {
-		if e.To != nil && !seen[e.To] {
-			seen[e.To] = true
-			*out = append(*out, e.To)
-			e.To.reach(seen, out)
+		if e.To == nil {
+			continue
+		}
+		for _, part := range e.To.Parts() {
+			if !seen[part] {
+				seen[part] = true
+				*out = append(*out, part)
+				part.reach(seen, out)
+			}
 		}
 	}
 }

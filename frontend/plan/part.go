@@ -221,6 +221,12 @@ func sameBelow(d Carried, v value, names *scope) (int, error) {
 	return -1, nil
 }
 
+// Declares reports whether a word of an UNSET ENV means an ARG that the stage has at the end of
+// the instance.
+func (i *Instance) Declares(w syntax.Word) bool {
+	return slices.ContainsFunc(i.declarations(len(i.Instructions)), func(c Carried) bool { return w.Matches(c.Name) })
+}
+
 // declarations returns the ARGs that an instance declares above its instruction number n, those
 // of what it is built FROM included.
 func (i *Instance) declarations(n int) []Carried {

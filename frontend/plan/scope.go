@@ -22,7 +22,7 @@ type scope struct {
 	// of its image config; local is nil in the global part.
 	local, config map[string]value
 	// gone are the names that an UNSET took away.
-	gone []syntax.Unset
+	gone []taken
 	// base is what may set names that nothing declares; empty when nothing may.
 	base string
 	done int // instructions of the stage that are in local
@@ -52,10 +52,11 @@ func (s *scope) lookup(name string) value {
 
 // undeclared is the value of a name in a stage that nothing declares.
 func (s *scope) undeclared(name string) value {
+	gone := s.takenBy(name) != nil
 	switch {
-	case s.hides(name) && name != pathName:
+	case gone && name != pathName:
 		return value{}
-	case s.base != "" && !s.hides(name):
+	case s.base != "" && !gone:
 		return value{unknown: &unknown{name: name, base: s.base, global: s.env.globals[name].set}}
 	case name == pathName:
 		return value{unknown: &unknown{name: name, base: "the builder"}}
@@ -140,6 +141,12 @@ func (s *scope) inherit(base Edge, until *syntax.Instruction) error {
 		return err
 	}
 	s.base, s.gone = below.base, below.gone
+	if base.Sealed && !base.Open { // names that are no ENV do not come along
+		s.gone = slices.Clone(s.gone)
+		for i := range s.gone {
+			s.gone[i].known = nil
+		}
+	}
 	for name, v := range below.config {
 		if base.Sealed && !base.Open {
 			// all that the call reads is noted where it is planned
@@ -205,7 +212,7 @@ func (s *scope) declare(in *syntax.Instruction, cmd any) error {
 		return nil
 	}
 	if in.Unset != nil {
-		s.unset(*in.Unset)
+		s.unset(*in.Unset, in)
 		return nil
 	}
 	switch cmd := cmd.(type) {

@@ -93,6 +93,17 @@ func (i *Instance) Parts() []*Instance {
 	return out
 }
 
+// KnowsWorkdir reports whether the working directory at the top of the instance hangs on no
+// base: the stage sets it above, or takes that of the base away.
+func (i *Instance) KnowsWorkdir() bool {
+	if i.Base.Resets("WORKDIR") {
+		return true
+	}
+	return i.Base.Within && (i.Base.To.KnowsWorkdir() || slices.ContainsFunc(i.Base.To.Instructions, func(in *syntax.Instruction) bool {
+		return in.Keyword == command.Workdir && !in.OnBuild
+	}))
+}
+
 // All yields the edges of Uses.
 func (i *Instance) All() iter.Seq[Edge] {
 	return func(yield func(Edge) bool) {

@@ -70,6 +70,9 @@ func (in *Instruction) scan() error {
 	if in.OnBuild && in.Keyword == letInstruction {
 		return errorAt(in.keyword.Start, in.keyword.End, "LET cannot be a trigger: write it into the stage, and ONBUILD ARG where the next build has a value")
 	}
+	if in.OnBuild && in.Keyword == unsetInstruction {
+		return errorAt(in.keyword.Start, in.keyword.End, "UNSET cannot be a trigger: write it into the stage that is built FROM this one, or FROM --reset=ENV")
+	}
 	for _, f := range in.outer {
 		if _, err := in.condition(f); err != nil {
 			return err

@@ -62,8 +62,9 @@ type Instruction struct {
 	// Unset is what an UNSET takes away; nil for any other instruction.
 	Unset *Unset
 	// Reset is what a FROM --reset takes away, ResetFlag where the flag stands.
-	Reset     []Unset
-	ResetFlag Span
+	Reset      []Unset
+	ResetFlag  Span
+	wholeReset bool
 	// Squash is set for a FROM that makes one layer of its base, SquashFlag is where the
 	// flag stands.
 	Squash     bool

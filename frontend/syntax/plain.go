@@ -44,7 +44,7 @@ func Plain(data []byte) bool {
 				return false
 			}
 		case hasWord(line, "ADD"), hasWord(line, "ONBUILD"):
-			if bytes.Contains(line, []byte("--from")) || bytes.Contains(bytes.ToUpper(line), []byte("LET")) || continues(line) {
+			if bytes.Contains(line, []byte("--from")) || holdsOwn(line) || continues(line) {
 				return false
 			}
 		case hasWord(line, "ENV"), hasWord(line, "LABEL"), hasWord(line, "--from"):
@@ -104,8 +104,14 @@ func hidesCondition(line []byte) bool {
 	return bytes.HasSuffix(line, []byte("-")) || bytes.HasSuffix(line, []byte("-i"))
 }
 
+// holdsOwn reports whether line may hold an instruction of ours that is no trigger.
+func holdsOwn(line []byte) bool {
+	upper := bytes.ToUpper(line)
+	return bytes.Contains(upper, []byte("LET")) || bytes.Contains(upper, []byte("UNSET"))
+}
+
 // misplaced are flags of ours that stand on few instructions only.
-var misplaced = [][]byte{[]byte("--no-cache"), []byte("--NO-CACHE"), []byte("--after"), []byte("--bake"), []byte("--else"), []byte("--required"), []byte("--oneof"), []byte("--global")}
+var misplaced = [][]byte{[]byte("--no-cache"), []byte("--NO-CACHE"), []byte("--after"), []byte("--bake"), []byte("--reset"), []byte("--squash"), []byte("--with"), []byte("--else"), []byte("--required"), []byte("--oneof"), []byte("--global")}
 
 // hasMisplaced reports whether line may hold such a flag.
 func hasMisplaced(line []byte) bool {
@@ -155,5 +161,5 @@ func cutsWord(line []byte) bool {
 	}
 	line = line[:len(line)-1]
 	word := line[bytes.LastIndexAny(line, " \t,-")+1:]
-	return len(word) > 0 && (hasWord([]byte("from"), string(word)) || hasWord([]byte("add"), string(word)) || hasWord([]byte("arg"), string(word)) || hasWord([]byte("mount"), string(word)) || hasWord([]byte("import"), string(word)) || hasWord([]byte(letInstruction), string(word)) || hasWord([]byte(ifWord), string(word)))
+	return len(word) > 0 && (hasWord([]byte("from"), string(word)) || hasWord([]byte("add"), string(word)) || hasWord([]byte("arg"), string(word)) || hasWord([]byte("mount"), string(word)) || hasWord([]byte("import"), string(word)) || hasWord([]byte(letInstruction), string(word)) || hasWord([]byte(unsetInstruction), string(word)) || hasWord([]byte(ifWord), string(word)))
 }

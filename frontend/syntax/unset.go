@@ -127,6 +127,9 @@ func checkName(part string, w Word) error {
 	if i := strings.IndexAny(w.Text, "$\"'`"); i >= 0 {
 		return fmt.Errorf("a name stands for itself, without quotes and variables: write ? for a letter that cannot stand here, * for any number of them")
 	}
+	if name, more := strings.CutSuffix(w.Text, ","); more || (part == "ENV" || part == "EXPOSE") && strings.Contains(name, ",") {
+		return fmt.Errorf("spaces stand between names, no commas: write UNSET %s %s", part, strings.ReplaceAll(name, ",", " "))
+	}
 	if name, _, ok := strings.Cut(w.Text, "="); ok && (part == "ENV" || part == "LABEL") {
 		return fmt.Errorf("only the name is given: write UNSET %s %s", part, name)
 	}
@@ -150,8 +153,12 @@ func (in *Instruction) fields(at Span) []Word {
 // scanReset reads a FROM --reset.
 func (in *Instruction) scanReset(f *Flag) error {
 	in.erase(f)
+	if in.wholeReset || len(in.Reset) > 0 && !f.HasValue {
+		return errorAt(f.Span.Start, f.Span.End, "--reset without a list takes all of the config away: write it alone")
+	}
 	in.ResetFlag = f.Span
 	if !f.HasValue {
+		in.wholeReset = true
 		for _, part := range Parts {
 			in.Reset = append(in.Reset, Unset{Of: part})
 		}
@@ -173,5 +180,5 @@ func (in *Instruction) scanReset(f *Flag) error {
 	return nil
 }
 
-// WholeReset reports whether a FROM --reset takes the whole config away.
-func (in *Instruction) WholeReset() bool { return len(in.Reset) == len(Parts) }
+// WholeReset reports whether a FROM --reset takes the whole config away, and no ARG comes along.
+func (in *Instruction) WholeReset() bool { return in.wholeReset }

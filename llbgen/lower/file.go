@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 	"github.com/stagecraft-build/stagecraft/internal/guard"
@@ -159,11 +161,15 @@ func (l *lowerer) wide(in *syntax.Instruction) error {
 
 // pad writes a stage that nothing needs where a stage would be alone in the
 // text but is not in the file: upstream leaves the name of an only stage out of
-// the progress. An image that a part of the stage copies from counts as one.
+// the progress. An image that a part of the stage copies from counts as one, and so does
+// what a mount without one has.
 func (l *lowerer) pad() error {
 	alone := len(l.unit.Instances) == 1 && len(l.ofHelper) == 0
 	root := l.unit.Root
-	copies := (root.Goes || root.Base.Within) && slices.ContainsFunc(root.Stage.Instructions, func(in *syntax.Instruction) bool { return len(in.References) > 0 })
+	copies := (root.Goes || root.Base.Within) && slices.ContainsFunc(root.Stage.Instructions, func(in *syntax.Instruction) bool {
+		run, ok := in.Command.(*instructions.RunCommand)
+		return len(in.References) > 0 || ok && len(instructions.GetMounts(run)) > 0
+	})
 	if alone && (len(l.unit.file().Stages) > 1 || !l.unit.file().Main || strings.Contains(root.Name, "(") || copies) {
 		return l.from(nil, newFrom("FROM", scratch, l.names().other("pad", "")))
 	}

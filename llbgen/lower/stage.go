@@ -170,7 +170,11 @@ func (l *lowerer) base(inst *plan.Instance) error {
 		from.baseOf(st.BaseName, base, same)
 		changed = changed || !same
 		if inst.Bare && e.Name != scratch {
-			from.base(l.bare(e.Image()))
+			bare := l.bare(e.Image())
+			if e.Context {
+				bare = l.context(e.Name, *e.Platform)
+			}
+			from.base(bare)
 			changed = true
 		}
 		if l.unit.foreign(inst) && st.Platform == "" && e.Name != scratch {
