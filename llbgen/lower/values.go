@@ -110,7 +110,8 @@ func (u *Unit) findUnwritable(fixed map[string]bool, unfit map[*plan.Instance]bo
 func (u *Unit) findOtherPlatform(unfit map[*plan.Instance]bool) bool {
 	before := len(unfit)
 	for _, inst := range u.Instances {
-		if base := inst.Base; base.Sealed && !inst.Replaced && u.foreign(inst) && (base.To.Empty() || base.To.HasTriggers()) {
+		// one that reads nothing of the platform may have been met under another one
+		if base := inst.Base; base.Sealed && !inst.Replaced && u.foreign(inst) && !u.like(inst) && (base.To.Empty() || base.To.HasTriggers()) {
 			unfit[inst] = true
 		}
 	}
