@@ -31,7 +31,7 @@ func Plain(data []byte) bool {
 		switch {
 		case starts && slices.ContainsFunc(ownWords[:], func(word string) bool { return startsWith(line, word) }):
 			return false
-		case hidesSource(line), cutsWord(line), hidesCondition(line), hasMisplaced(line):
+		case hidesSource(line), cutsWord(line), hidesCondition(line), hasMisplaced(line), quotesFlag(line):
 			return false
 		case hasWord(line, "MOUNT"), hasWord(line, "IMPORT"):
 			return false
@@ -116,6 +116,18 @@ var misplaced = [][]byte{[]byte("--no-cache"), []byte("--NO-CACHE"), []byte("--a
 // hasMisplaced reports whether line may hold such a flag.
 func hasMisplaced(line []byte) bool {
 	return slices.ContainsFunc(misplaced, func(flag []byte) bool { return bytes.Contains(line, flag) })
+}
+
+// quotesFlag reports whether line may hold a flag with a quote or an escape in its name,
+// which upstream takes away.
+func quotesFlag(line []byte) bool {
+	for _, rest := range bytes.Split(line, []byte("--"))[1:] {
+		end := bytes.IndexFunc(rest, func(r rune) bool { return r != '-' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') })
+		if end > 0 && bytes.IndexByte([]byte("\"'\\`"), rest[end]) >= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // namesMount reports whether the value of a --mount may be a name: a mount has an
