@@ -86,6 +86,23 @@ func TestExamples(t *testing.T) {
 			buildx(t, dir, "--build-arg=DISTRO=gentoo").fails(t, "it has to be one of alpine, debian, none")
 			buildx(t, dir, "--call=outline").ok(t).prints(t, "adds what helps to look into a running container")
 		},
+		"toolbox/Dockerfile": func(t *testing.T, dir, _ string) {
+			img := buildImage(t, dir)
+			if !img.has(t, "/usr/local/go/bin/go") || !img.has(t, "/opt/scripts/greet") {
+				t.Error("a toolchain is missing")
+			}
+			if env := strings.Join(img.Config.Config.Env, " "); !strings.Contains(env, "PATH=/opt/scripts:/usr/local/go/bin:/") || img.Config.Config.Labels["scripts"] != "1" {
+				t.Errorf("the config is %+v", img.Config.Config)
+			}
+			// go runs in a container only: it asks /proc where it is
+			text, err := os.ReadFile(filepath.Join(dir, "Dockerfile"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			used := filepath.Join(t.TempDir(), "Dockerfile")
+			writeFile(t, used, append(text, "RUN greet\n"...))
+			buildx(t, dir, "--progress=plain", "--no-cache-filter=dev", "--file="+used, "--output=type=cacheonly").ok(t).prints(t, "hello from dev, with go1.26")
+		},
 		"pinned/Dockerfile": func(t *testing.T, dir, _ string) {
 			locked := t.TempDir()
 			if err := os.CopyFS(locked, os.DirFS(dir)); err != nil {
