@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/stagecraft-build/stagecraft/frontend"
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/internal/dockerfilegen"
 	"github.com/stagecraft-build/stagecraft/internal/gatewaytest"
 )
@@ -31,6 +32,22 @@ import (
 func TestUnsetOfNothingChangesNothing(t *testing.T) {
 	t.Parallel()
 	compareFiles(t, 1500, 800, requireUnsetChangesNothing)
+}
+
+// TestUnsetLimit ends a build whose stage is cut into more parts than can be converted in a
+// moment, and only that.
+func TestUnsetLimit(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{
+		100:           "",
+		plan.MaxParts: fmt.Sprintf("the stage is cut by UNSET into more than %d parts", plan.MaxParts),
+	} {
+		b := gatewaytest.Dockerfile("FROM scratch\n" + strings.Repeat("ENV A=1\nUNSET ENV A\n", n))
+		_, err := frontend.Build(t.Context(), gatewaytest.New(b))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%d times UNSET: %v", n, err)
+		}
+	}
 }
 
 func FuzzUnset(f *testing.F) {

@@ -3,7 +3,6 @@ package llbgen
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -89,7 +88,7 @@ func (b *build) reset(img *dockerspec.DockerOCIImage, of *plan.Instance, r plan.
 			if r.In.Unset != nil {
 				place = r.In.Lines()
 			}
-			if config := b.lint[place.Text]; config.SkipAll || slices.Contains(config.SkipRules, plan.RuleNothingToUnset.Name) {
+			if _, ok := silenced(b.lint[place.Text], r.In.Node.PrevComment, plan.RuleNothingToUnset.Name); ok {
 				continue
 			}
 			if name != u.Of {

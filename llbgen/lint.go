@@ -93,11 +93,17 @@ func (b *build) runRules(p *plan.Plan, warnings []*diagnostic.Diagnostic) {
 }
 
 func runRule(p *plan.Plan, config linter.Config, w *diagnostic.Diagnostic, warn Warn) *linter.Linter {
-	skipped := linter.New(&config).WithMergedConfigFromComments(commentsAbove(p, w.Place))
-	if _, skip := skipped.SkippedRules[w.Rule.Name]; skip || skipped.SkipAll {
+	if skipped, ok := silenced(config, commentsAbove(p, w.Place), w.Rule.Name); ok {
 		return skipped
 	}
 	return runRules(config, []*diagnostic.Diagnostic{w}, warn)
+}
+
+// silenced reports whether a config, or a comment above an instruction, skips a rule.
+func silenced(config linter.Config, comments []string, rule string) (*linter.Linter, bool) {
+	skipped := linter.New(&config).WithMergedConfigFromComments(comments)
+	_, skip := skipped.SkippedRules[rule]
+	return skipped, skip || skipped.SkipAll
 }
 
 // commentsAbove returns the comments above the instruction at a place.

@@ -84,7 +84,7 @@ type cutter struct {
 	whole, rest *Instance
 	above       *Instance
 	changes     []Change
-	from        int // where the current part starts
+	from, parts int // where the current part starts, and how many there are above
 	// command says that the stage has a CMD above, within that the current part has it.
 	command, within bool
 }
@@ -101,6 +101,13 @@ func (c *cutter) count(n int) {
 // at ends a part in front of instruction number end; the next one starts at number next,
 // behind the changes.
 func (c *cutter) at(end, next int, changes []Change) error {
+	in := c.whole.Instructions[next-1]
+	if c.parts++; c.parts >= MaxParts {
+		return in.Locate(fmt.Errorf("the stage is cut by UNSET into more than %d parts: write those next to each other that can stand so", MaxParts))
+	}
+	if len(c.p.out.Instances) >= MaxInstances {
+		return in.Locate(tooManyInstances())
+	}
 	part := &Instance{Stage: c.whole.Stage, Env: c.whole.Env, From: c.whole.From, Edges: map[*syntax.Reference][]Edge{}, lets: c.whole.lets, Reads: c.whole.Reads, Goes: true}
 	for ref, edges := range c.whole.Edges {
 		if !ref.After { // the stage waits for its gates where it ends

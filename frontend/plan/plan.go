@@ -22,6 +22,8 @@ const (
 	MaxDepth = 64
 	// MaxInstances is how many instances a build has.
 	MaxInstances = 10_000
+	// MaxParts is how many parts a stage is cut into.
+	MaxParts = 1_000
 	// MaxCalls is how many calls a build has.
 	MaxCalls = 10_000
 )

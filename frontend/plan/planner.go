@@ -150,7 +150,7 @@ func (p *planner) instance(stage *syntax.Stage, env *Environment) (*Instance, er
 		}
 	}
 	if len(p.out.Instances) >= MaxInstances {
-		return nil, stage.From.Locate(fmt.Errorf("the build has more than %d stage instances", MaxInstances))
+		return nil, stage.From.Locate(tooManyInstances())
 	}
 	inst := &Instance{Stage: stage, Env: env}
 	var err error
@@ -163,6 +163,10 @@ func (p *planner) instance(stage *syntax.Stage, env *Environment) (*Instance, er
 	p.register(inst)
 	p.note(inst.Reads...)
 	return inst, nil
+}
+
+func tooManyInstances() error {
+	return fmt.Errorf("the build has more than %d stage instances", MaxInstances)
 }
 
 // add adds an instance to the plan.

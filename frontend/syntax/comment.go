@@ -70,6 +70,22 @@ func (in *Instruction) readComments(r *fileReader) (flags logicalLine, err error
 	return flags, nil
 }
 
+// commentsAbove returns the texts of the comments right above the line of an offset, as upstream's
+// parser has them of an instruction.
+func (f *File) commentsAbove(offset int) []string {
+	lines := strings.Split(f.text[:offset], "\n")
+	var out []string
+	for _, line := range slices.Backward(lines[:len(lines)-1]) {
+		text, ok := strings.CutPrefix(strings.TrimSpace(line), "#")
+		if text = strings.TrimSpace(text); !ok || text == "" {
+			break
+		}
+		out = append(out, text)
+	}
+	slices.Reverse(out)
+	return out
+}
+
 // insert makes flags of comments part of the logical line, behind the keyword.
 func (in *Instruction) insert(flags logicalLine) {
 	if flags.text == "" {

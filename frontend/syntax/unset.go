@@ -72,7 +72,7 @@ func (r *fileReader) own(in *Instruction, keyword string, scan func() error) err
 		return in.Locate(err)
 	}
 	if in.Node == nil {
-		in.Node = &parser.Node{Value: strings.ToUpper(keyword), Original: in.Line, StartLine: in.StartLine, EndLine: in.EndLine}
+		in.Node = &parser.Node{Value: strings.ToUpper(keyword), Original: in.Line, StartLine: in.StartLine, EndLine: in.EndLine, PrevComment: r.file.commentsAbove(in.start)}
 	}
 	r.all = append(r.all, in)
 	return nil
