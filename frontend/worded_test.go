@@ -29,7 +29,7 @@ func TestErrorKeepsDetails(t *testing.T) {
 	}
 	_, err := frontend.Build(t.Context(), c)
 	err = sent(err)
-	const want = "ResourceExhausted: b(V=1): alpine: boom\nin b(V=1), called on line 4"
+	const want = "ResourceExhausted: alpine: boom\nin b(V=1), called on line 4"
 	if err == nil || err.Error() != want {
 		t.Errorf("the text is\n%v\nand not\n%s", err, want)
 	}
