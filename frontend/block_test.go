@@ -161,7 +161,7 @@ func (b *blocker) block(on, comment bool, n int, part func(from, to int, on bool
 // that counts stood there, without the markers.
 func TestBlocksEqualFilesWithoutTheLines(t *testing.T) {
 	t.Parallel()
-	compareFiles(t, 1500, 300, requireSameWithoutBlocks)
+	compareFiles(t, 300, requireSameWithoutBlocks)
 }
 
 func FuzzBlocks(f *testing.F) {

@@ -68,7 +68,7 @@ func conditional(seed uint64, text string) (ours, theirs string) {
 // condition is true as if it had none.
 func TestConditionsEqualFilesWithoutTheLines(t *testing.T) {
 	t.Parallel()
-	compareFiles(t, 1500, 600, requireSameWithoutLines)
+	compareFiles(t, 600, requireSameWithoutLines)
 }
 
 func FuzzConditions(f *testing.F) {

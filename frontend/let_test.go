@@ -57,7 +57,7 @@ var simpleArg = regexp.MustCompile(`(?i)^[ \t]*ARG ([A-Z]+)=([\w.:-]*|"[\w .:-]*
 // value written in gives: ops, configs and all other results.
 func TestLetEqualsTheValue(t *testing.T) {
 	t.Parallel()
-	compareFiles(t, 1500, 300, requireLetEqualsValue)
+	compareFiles(t, 300, requireLetEqualsValue)
 }
 
 func FuzzLet(f *testing.F) {

@@ -31,7 +31,7 @@ import (
 // the history may differ.
 func TestUnsetOfNothingChangesNothing(t *testing.T) {
 	t.Parallel()
-	compareFiles(t, 1500, 800, requireUnsetChangesNothing)
+	compareFiles(t, 800, requireUnsetChangesNothing)
 }
 
 // TestUnsetLimit ends a build whose stage is cut into more parts than can be converted in a
