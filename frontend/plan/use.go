@@ -94,12 +94,12 @@ func (i *Instance) Parts() []*Instance {
 }
 
 // KnowsWorkdir reports whether the working directory at the top of the instance hangs on no
-// base: the stage sets it above, or takes that of the base away.
+// base image: the stage, or one that it is built FROM, sets it above or takes it away.
 func (i *Instance) KnowsWorkdir() bool {
 	if i.Base.Resets("WORKDIR") {
 		return true
 	}
-	return i.Base.Within && (i.Base.To.KnowsWorkdir() || slices.ContainsFunc(i.Base.To.Instructions, func(in *syntax.Instruction) bool {
+	return i.Base.To != nil && (i.Base.Open || !i.Base.Sealed) && (i.Base.To.KnowsWorkdir() || slices.ContainsFunc(i.Base.To.Instructions, func(in *syntax.Instruction) bool {
 		return in.Keyword == command.Workdir && !in.OnBuild
 	}))
 }
