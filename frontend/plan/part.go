@@ -173,6 +173,9 @@ func (p *planner) carried(whole *Instance, n int, changes []Change, at *syntax.I
 		return nil, err
 	}
 	names := above.clone()
+	if at.Keyword == command.From {
+		names.begin()
+	}
 	for _, c := range changes {
 		names.apply(c)
 	}

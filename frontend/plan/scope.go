@@ -159,6 +159,9 @@ func (s *scope) inherit(base Edge, until *syntax.Instruction) error {
 		for name, v := range below.local {
 			s.local[name] = v
 		}
+		if !base.Within {
+			s.begin()
+		}
 	}
 	for _, c := range base.Changes {
 		s.apply(c)
@@ -243,6 +246,10 @@ func (s *scope) declare(in *syntax.Instruction, cmd any) error {
 	}
 	return nil
 }
+
+// begin makes the names those of a stage that begins: there the ENVs of the image count again,
+// whatever ARG stood below them.
+func (s *scope) begin() { maps.Copy(s.local, s.config) }
 
 // clone returns a scope that changes without s.
 func (s *scope) clone() *scope {
