@@ -12,6 +12,7 @@ import (
 	"github.com/distribution/reference"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/internal/glob"
 )
 
 // Entry is a source with its pin.
@@ -95,9 +96,8 @@ func (l *Lock) String(dockerfile, command string) string {
 // Matches reports whether a pattern, a name or a glob, means the entry's source: its
 // whole name, or that of an image without its tag or registry, or of a repository.
 func (s Source) Matches(pattern string) bool {
-	flat := strings.NewReplacer("/", "\x00").Replace // so that a * crosses slashes
 	for _, name := range s.names() {
-		if ok, err := path.Match(flat(pattern), flat(name)); ok && err == nil {
+		if ok, err := glob.Match(pattern, name); ok && err == nil {
 			return true
 		}
 	}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/util/suggest"
+
+	"github.com/stagecraft-build/stagecraft/internal/glob"
 )
 
 // unsetInstruction takes what is above it out of the config: UNSET ENV NAME.
@@ -46,11 +48,9 @@ func (u *Unset) Takes(name string) bool {
 // Matches reports whether the word, a name or a glob, means a name. A star crosses dots and
 // slashes.
 func (w Word) Matches(name string) bool {
-	ok, err := path.Match(flat(w.Text), flat(name))
+	ok, err := glob.Match(w.Text, name)
 	return ok && err == nil || w.Text == name
 }
-
-func flat(text string) string { return strings.ReplaceAll(text, "/", "\x00") }
 
 // unset reads an UNSET.
 func (r *fileReader) unset(in *Instruction) error { return r.own(in, unsetInstruction, in.scanUnset) }
@@ -133,7 +133,7 @@ func checkName(part string, w Word) error {
 	if name, _, ok := strings.Cut(w.Text, "="); ok && (part == "ENV" || part == "LABEL") {
 		return fmt.Errorf("only the name is given: write UNSET %s %s", part, name)
 	}
-	if _, err := path.Match(flat(w.Text), ""); errors.Is(err, path.ErrBadPattern) {
+	if _, err := glob.Match(w.Text, ""); errors.Is(err, path.ErrBadPattern) {
 		return fmt.Errorf("the pattern %s is cut off: its [ or \\ has no end", w.Text)
 	}
 	return nil
