@@ -73,14 +73,16 @@ func (in *Instruction) readComments(r *fileReader) (flags logicalLine, err error
 // commentsAbove returns the texts of the comments right above the line of an offset, as upstream's
 // parser has them of an instruction.
 func (f *File) commentsAbove(offset int) []string {
-	lines := strings.Split(f.text[:offset], "\n")
 	var out []string
-	for _, line := range slices.Backward(lines[:len(lines)-1]) {
-		text, ok := strings.CutPrefix(strings.TrimSpace(line), "#")
+	end := strings.LastIndexByte(f.text[:offset], '\n')
+	for end >= 0 {
+		start := strings.LastIndexByte(f.text[:end], '\n') + 1
+		text, ok := strings.CutPrefix(strings.TrimSpace(f.text[start:end]), "#")
 		if text = strings.TrimSpace(text); !ok || text == "" {
 			break
 		}
 		out = append(out, text)
+		end = start - 1
 	}
 	slices.Reverse(out)
 	return out
