@@ -1,6 +1,7 @@
 package llbgen
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -42,7 +43,7 @@ func (c *changedBase) load(ctx context.Context, b *build) (*converted, error) {
 		case plan.Reset:
 			b.reset(img, base.To, change, result.Epoch)
 		case plan.KeepCommand:
-			above, err := b.convert(ctx, b.parts[b.names.Changed(change.Of)])
+			above, err := b.convert(ctx, b.parts[b.names.Changed(base.To)])
 			if err != nil {
 				return nil, err
 			}
@@ -88,13 +89,10 @@ func (b *build) reset(img *dockerspec.DockerOCIImage, of *plan.Instance, r plan.
 			if r.In.Unset != nil {
 				place = r.In.Lines()
 			}
-			if _, ok := silenced(b.lint[place.Text], r.In.Node.PrevComment, plan.RuleNothingToUnset.Name); ok {
-				continue
-			}
 			if name != u.Of {
 				name = u.Of + " " + name
 			}
-			b.seen.add(diagnostic.Warnf(plan.RuleNothingToUnset, place, "%s is not set here: there is nothing to take away", name))
+			b.warn(plan.RuleNothingToUnset, r.In, place, "%s is not set here: there is nothing to take away", name)
 		}
 	}
 	if u := r.In.Unset; u != nil {
@@ -103,6 +101,14 @@ func (b *build) reset(img *dockerspec.DockerOCIImage, of *plan.Instance, r plan.
 			words = append(words, w.Text)
 		}
 		img.History = append(img.History, ocispecs.History{CreatedBy: strings.Join(words, " "), Comment: historyComment, EmptyLayer: true, Created: created})
+	}
+}
+
+// warn warns of an instruction where neither the rules of its file nor a comment above it skip
+// that.
+func (b *build) warn(rule *diagnostic.Rule, in *syntax.Instruction, place diagnostic.Place, format string, args ...any) {
+	if _, skip := silenced(b.lint[place.Text], in.Node.PrevComment, rule.Name); !skip {
+		b.seen.add(diagnostic.Warnf(rule, place, format, args...))
 	}
 }
 
@@ -142,12 +148,5 @@ const historyComment = "buildkit.dockerfile.v0"
 
 // place gives a vertex the place of an instruction.
 func (b *build) place(in *syntax.Instruction) llb.ConstraintsOpt {
-	sm := b.sourceMap(in.File().Text)
-	if sm == nil {
-		sm = b.opt.SourceMap
-	}
-	if sm == nil {
-		return llb.WithCustomName("")
-	}
-	return sm.Location(rangesPB(in.Location()))
+	return cmp.Or(b.sourceMap(in.File().Text), b.opt.SourceMap).Location(rangesPB(in.Location()))
 }

@@ -114,7 +114,7 @@ func New(ctx context.Context, bc *dockerui.Client, sources *source.Sources, reso
 		return nil, file.Locate(err)
 	case err != nil || !extended && !options.Lower:
 		// what is wrong with a plain Dockerfile is upstream's to say
-		return g, nil //nolint:nilerr
+		return g, nil //nolint:nilerr // upstream says it
 	}
 	if lintErr != nil {
 		return nil, lintErr

@@ -39,7 +39,7 @@ func (b *build) merge(ctx context.Context, of *plan.Instance, t *tree, res *dock
 		}
 		addConfig(&res.Image.Config, with.result.Image.Config, from.result.Image.Config, with.result.Image.OS)
 		if len(with.result.Image.Config.OnBuild) > 0 {
-			b.warn(plan.RuleTriggersDropped, m.In.Place(o.Reference.Span), "the triggers of %s do not run: those of the base do", o.Reference.Text)
+			b.warn(plan.RuleTriggersDropped, m.In, m.In.Place(o.Reference.Span), "the triggers of %s do not run: those of the base do", o.Reference.Text)
 		}
 		res.Image.History = append(res.Image.History, ocispecs.History{CreatedBy: "FROM --with=" + o.Reference.Text, Comment: historyComment, Created: res.Epoch})
 		if len(with.def.Def) == 0 {
@@ -94,13 +94,6 @@ func mergeTitle(base plan.Edge, m plan.Merge) string {
 		}
 	}
 	return strings.Join(words, ", ")
-}
-
-// warn warns where the rules of the file do not skip it.
-func (b *build) warn(rule *diagnostic.Rule, place diagnostic.Place, format string, args ...any) {
-	if config := b.lint[place.Text]; !config.SkipAll && !slices.Contains(config.SkipRules, rule.Name) {
-		b.seen.add(diagnostic.Warnf(rule, place, format, args...))
-	}
 }
 
 // addConfig gives a config the ENVs and LABELs in which with differs from what it is built

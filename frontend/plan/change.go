@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -25,9 +26,9 @@ type Reset struct {
 // Squash makes one layer of it.
 type Squash struct{ In *syntax.Instruction }
 
-// KeepCommand gives it the CMD that it had below Of: an ENTRYPOINT there keeps a CMD of its
-// own stage, whatever stands between both.
-type KeepCommand struct{ Of *Instance }
+// KeepCommand gives it the CMD that it had before the part above: an ENTRYPOINT there keeps a
+// CMD of its own stage, whatever stands between both.
+type KeepCommand struct{}
 
 // Refuse implements Change.
 func (r Reset) Refuse() error {
@@ -43,7 +44,7 @@ func (s Squash) Refuse() error {
 }
 
 // Refuse implements Change; the change behind which it stands comes first.
-func (k KeepCommand) Refuse() error { return nil }
+func (KeepCommand) Refuse() error { return nil }
 
 // changesOf returns what a FROM does to its base.
 func changesOf(from *syntax.Instruction) []Change {
@@ -71,11 +72,15 @@ func (p *planner) changeBase(inst *Instance, at place) error {
 			n--
 		}
 		base.Changes = slices.Insert(base.Changes, n, Change(merge))
-	} else if base.To == nil && base.Name == scratch || base.To != nil && base.To.Empty() { // there is no layer
-		base.Changes = slices.DeleteFunc(base.Changes, func(c Change) bool { _, ok := c.(Squash); return ok })
+	} else if from := inst.From; from.Squash && (base.To == nil && base.Name == scratch || base.To != nil && base.To.empty) { // there is no layer
+		base.Changes = base.Changes[:len(base.Changes)-1]
+		p.warnOnce(RuleNothingToSquash, from, from.Place(from.SquashFlag), "%s has no files: there is nothing to squash", base.Title())
 	}
 	if len(base.Changes) == 0 || base.To == nil || base.Sealed {
 		return nil
+	}
+	if err := refuseTriggers(at, *base); err != nil {
+		return err
 	}
 	platform := base.To.Platform()
 	base.Sealed, base.Platform = true, &platform
@@ -85,6 +90,21 @@ func (p *planner) changeBase(inst *Instance, at place) error {
 	base.Open = true
 	inst.Carried, err = p.carried(base.To, len(base.To.Instructions), base.Changes, inst.From)
 	return err
+}
+
+// RuleNothingToSquash warns of a squash of nothing.
+var RuleNothingToSquash = &diagnostic.Rule{
+	Name:        "NothingToSquash",
+	Description: "What has no files has no layers that FROM --squash could make one of",
+	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/nothing-to-squash.md",
+}
+
+// warnOnce warns of something that more than one instance has.
+func (p *planner) warnOnce(rule *diagnostic.Rule, of any, at diagnostic.Place, format string, args ...any) {
+	if !p.warned[of] {
+		p.warned[of] = true
+		p.out.Warnings = append(p.out.Warnings, diagnostic.Warnf(rule, at, format, args...))
+	}
 }
 
 // Title is what users call a base: for the part of a FROM alone, what that names.

@@ -221,7 +221,7 @@ func refuseTriggers(at place, base Edge) error {
 			for _, e := range base.To.Edges[ref] {
 				switch {
 				case e.To != nil:
-					return at.errorf(at.reference.Span, "%s has a trigger that names %s, a stage of its own file (line %d): it cannot run here", at.reference.Text, ref.Text, in.StartLine)
+					return at.errorf(at.reference.Span, "%s has a trigger that names %s, a stage of its own file (line %d): it cannot run here. Write what it does into this stage", at.reference.Text, ref.Text, in.StartLine)
 				case len(fileOf(at.inst.Env).stages(e.Name)) > 0:
 					return at.errorf(at.reference.Span, "%s has a trigger that names the image %s (line %d), which is a stage here: it cannot run here", at.reference.Text, ref.Text, in.StartLine)
 				}

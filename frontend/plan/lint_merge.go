@@ -31,37 +31,41 @@ var managers = []struct {
 // warnDatabases warns where more than one of a base and its operands changes a package
 // database. It reads the commands: only the build could tell more.
 func (p *planner) warnDatabases(inst *Instance, m Merge) {
-	for _, manager := range managers {
-		var users []string
-		changes := func(e Edge, name string, until func(link) bool) {
-			for _, l := range p.lineage(e) {
-				if until(l) {
-					return
-				}
-				if l.inst != nil && slices.ContainsFunc(l.inst.Instructions, func(in *syntax.Instruction) bool {
-					return in.Keyword == command.Run && !in.OnBuild && manager.uses.MatchString(in.Line+"\n"+in.Heredocs())
-				}) {
-					users = append(users, name)
-					return
-				}
+	base := inst.Base
+	base.Changes = nil
+	merged := []Edge{base}
+	names := []string{base.Title()}
+	shared := map[link]bool{}
+	for _, o := range m.Operands {
+		if o.Nothing {
+			continue
+		}
+		merged, names = append(merged, Edge{To: o.Unit}), append(names, o.Reference.Text)
+		if o.Ancestor != nil {
+			way, _ := lineage(Edge{To: o.Ancestor})
+			for _, l := range way {
+				shared[l] = true
 			}
-		}
-		shared := func(l link) bool {
-			return slices.ContainsFunc(m.Operands, func(o Operand) bool {
-				return o.Ancestor != nil && slices.ContainsFunc(p.lineage(Edge{To: o.Ancestor}), l.same)
-			})
-		}
-		below := inst.Base
-		below.Changes = nil
-		changes(below, below.Title(), shared)
-		for _, o := range m.Operands {
-			if !o.Nothing {
-				changes(Edge{To: o.Unit}, o.Reference.Text, shared)
-			}
-		}
-		if len(users) > 1 && !p.warned[inst.From] {
-			p.warned[inst.From] = true
-			p.out.Warnings = append(p.out.Warnings, diagnostic.Warnf(RulePackageDatabases, inst.From.Lines(), "%s change the database of %s: that of %s is kept, and knows nothing of what the others installed", strings.Join(users, " and "), manager.database, users[len(users)-1]))
 		}
 	}
+	for _, manager := range managers {
+		var users []string
+		for i, e := range merged {
+			way, _ := lineage(e)
+			if slices.ContainsFunc(way, func(l link) bool { return l.inst != nil && !shared[l] && l.inst.runs(manager.uses) }) {
+				users = append(users, names[i])
+			}
+		}
+		if n := len(users); n > 1 {
+			p.warnOnce(RulePackageDatabases, inst.From, inst.From.Lines(), "%s and %s change the database of %s: that of %s is kept, and knows nothing of what the others installed",
+				strings.Join(users[:n-1], ", "), users[n-1], manager.database, users[n-1])
+		}
+	}
+}
+
+// runs reports whether a RUN of the instance has a command.
+func (i *Instance) runs(uses *regexp.Regexp) bool {
+	return slices.ContainsFunc(i.Instructions, func(in *syntax.Instruction) bool {
+		return in.Keyword == command.Run && !in.OnBuild && uses.MatchString(in.Line+"\n"+in.Heredocs())
+	})
 }

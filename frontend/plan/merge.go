@@ -6,6 +6,7 @@ import (
 	"github.com/containerd/platforms"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -32,18 +33,13 @@ func (m Merge) Refuse() error {
 	return m.In.Errorf(m.Operands[0].Reference.Span, "--with has no plain form: COPY --from=%s what is needed of it", m.Operands[0].Reference.Text)
 }
 
-// Empty reports whether no operand has files.
-func (m Merge) Empty() bool {
-	return !slices.ContainsFunc(m.Operands, func(o Operand) bool { return !o.Unit.empty })
-}
-
 // merge resolves the operands of a FROM; ok is false where it has none. What changes the base
 // before is made already.
 func (p *planner) merge(inst *Instance, at place) (m Merge, ok bool, err error) {
 	m.In = inst.From
 	below := inst.Base
 	below.Changes = nil
-	base := p.lineage(below)
+	base, _ := lineage(below)
 	for _, ref := range inst.From.References {
 		if !ref.With {
 			continue
@@ -58,7 +54,9 @@ func (p *planner) merge(inst *Instance, at place) (m Merge, ok bool, err error) 
 			return m, false, at.errorf(ref.Span, "scratch has nothing to add")
 		}
 		if o.Unit = o.Edge.To; o.Unit == nil {
-			o.Unit = p.bare(inst, o.Edge)
+			if o.Unit, err = p.bare(inst, o.Edge); err != nil {
+				return m, false, err
+			}
 		}
 		if mine, theirs := o.Unit.Platform(), inst.Platform(); !o.Unit.empty && platforms.FormatAll(platforms.Normalize(mine)) != platforms.FormatAll(platforms.Normalize(theirs)) && inst.Base.Title() != scratch {
 			return m, false, at.errorf(ref.Span, "%s is for %s and the base for %s: all that is merged has one platform", ref.Text, platforms.FormatAll(mine), platforms.FormatAll(theirs))
@@ -72,13 +70,31 @@ func (p *planner) merge(inst *Instance, at place) (m Merge, ok bool, err error) 
 	return m, len(m.Operands) > 0, nil
 }
 
-// bare returns an instance that is an image or a named context and nothing more, so that it
+// newBare returns an instance that is an image or a named context and nothing more, so that it
 // can be a unit: its triggers do not run.
-func (p *planner) bare(inst *Instance, e Edge) *Instance {
+func newBare(inst *Instance, e Edge) *Instance {
 	e.Kind, e.Changes = KindBase, nil
-	part := &Instance{Stage: inst.Stage, Env: inst.Env, From: inst.From, Base: e, Bare: true}
+	return &Instance{Stage: inst.Stage, Env: inst.Env, From: inst.From, Base: e, Bare: true}
+}
+
+// bare returns such an instance, one for all merges of a file.
+func (p *planner) bare(inst *Instance, e Edge) (*Instance, error) {
+	key := bareKey{inst.Env.File(), outer(e).name}
+	if known, ok := p.bares[key]; ok {
+		return known, nil
+	}
+	if len(p.out.Instances) >= MaxInstances {
+		return nil, inst.From.Locate(tooManyInstances())
+	}
+	part := newBare(inst, e)
 	p.add(part)
-	return part
+	p.bares[key] = part
+	return part, nil
+}
+
+type bareKey struct {
+	file *module.File
+	name string
 }
 
 // link is a step on the way from a stage down to what it is built FROM in the end: an
@@ -86,68 +102,60 @@ func (p *planner) bare(inst *Instance, e Edge) *Instance {
 type link struct {
 	inst *Instance
 	name string
-	edge Edge
 }
 
-func (l link) same(other link) bool {
-	return l.inst != nil && l.inst == other.inst || l.name != "" && l.name == other.name
-}
-
-// lineage returns the way down of a base. Nothing is below what a squash made, nor below
-// scratch.
-func (p *planner) lineage(e Edge) []link {
-	var out []link
-	for {
-		if slices.ContainsFunc(e.Changes, func(c Change) bool { _, ok := c.(Squash); return ok }) {
-			return out
-		}
-		if e.To != nil {
-			if !e.To.Bare { // which is its image
-				out = append(out, link{inst: e.To})
-			}
-			if e.To.Replaced {
-				out = append(out, link{name: "context " + e.To.Base.Name + " " + platforms.FormatAll(*e.To.Base.Platform), edge: e.To.Base})
-				return out
-			}
-			e = e.To.Base
-			continue
-		}
-		if e.Name == scratch {
-			return append(out, link{name: scratch})
-		}
-		kind := "image "
-		if e.Context {
-			kind = "context "
-		}
-		return append(out, link{name: kind + e.Image() + " " + platforms.FormatAll(*e.Platform), edge: e})
+// outer returns the link that an image, a context or scratch is.
+func outer(e Edge) link {
+	switch platform := " " + platforms.FormatAll(*e.Platform); {
+	case e.Context:
+		return link{name: "context " + e.Name + platform}
+	case e.Name != scratch:
+		return link{name: "image " + e.Image() + platform}
 	}
+	return link{name: scratch}
+}
+
+// lineage returns the way down of a base, and what is outside of the files at its end. Nothing
+// is below what a squash made, nor below scratch.
+func lineage(e Edge) (way []link, end Edge) {
+	for !slices.ContainsFunc(e.Changes, func(c Change) bool { _, ok := c.(Squash); return ok }) {
+		if e.To == nil {
+			return append(way, outer(e)), e
+		}
+		if !e.To.Bare { // which is its image
+			way = append(way, link{inst: e.To})
+		}
+		e = e.To.Base
+	}
+	return way, Edge{}
 }
 
 // ancestor finds the nearest of what an operand shares with the base: there need be none where
 // it is built FROM scratch.
-func (p *planner) ancestor(inst *Instance, at place, o *Operand, base []link) error {
-	own := p.lineage(Edge{To: o.Unit})
-	if o.Edge.To == nil {
-		own = p.lineage(o.Edge)
-	}
+func (p *planner) ancestor(inst *Instance, at place, o *Operand, base []link) (err error) {
+	own, end := lineage(Edge{To: o.Unit})
 	for n, l := range own {
 		if l.name == scratch {
 			return nil
 		}
-		if !slices.ContainsFunc(base, l.same) {
+		if !slices.Contains(base, l) {
 			continue
 		}
-		if o.Nothing = n == 0; o.Nothing && !p.warned[o.Reference] {
-			p.warned[o.Reference] = true
-			p.out.Warnings = append(p.out.Warnings, diagnostic.Warnf(RuleNothingToAdd, inst.From.Place(o.Reference.Span), "%s adds nothing: the base is built on it", o.Reference.Text))
+		if o.Nothing = !slices.ContainsFunc(own[:n], func(l link) bool { return l.inst.adds() }); o.Nothing {
+			p.warnOnce(RuleNothingToAdd, o.Reference, inst.From.Place(o.Reference.Span), "%s adds nothing: the base is built on all that it has", o.Reference.Text)
 		}
 		if o.Ancestor = l.inst; l.inst == nil {
-			o.Ancestor = p.bare(inst, l.edge)
+			o.Ancestor, err = p.bare(inst, end)
 		}
-		return nil
+		return err
 	}
 	return at.errorf(o.Reference.Span, "%s and %s share nothing that both are built FROM: what of %s is to be added cannot be told. Take it whole: COPY --from=%s / /",
 		o.Reference.Text, inst.Base.Title(), o.Reference.Text, o.Reference.Text)
+}
+
+// adds reports whether an instance may be more than its base.
+func (i *Instance) adds() bool {
+	return len(i.Instructions) > 0 || len(i.Base.Changes) > 0 || len(i.Base.Triggers()) > 0 || len(i.waits) > 0 || i.Replaced
 }
 
 // RuleNothingToAdd warns of an operand that adds nothing.

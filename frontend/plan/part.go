@@ -39,8 +39,9 @@ func (p *planner) cut(inst *Instance) error {
 		return nil
 	}
 	if base := inst.Base; len(base.Changes) > 0 && base.To == nil {
-		part := p.bare(inst, base)
+		part := newBare(inst, base)
 		part.Reads, part.Goes = inst.Reads, true
+		p.add(part)
 		platform := part.Platform()
 		inst.Base = Edge{Kind: KindBase, To: part, Platform: &platform, Sealed: true, Open: true, Within: true, Changes: base.Changes}
 	}
@@ -61,8 +62,8 @@ func (p *planner) cut(inst *Instance) error {
 			var changes []Change
 			for _, in := range whole.Instructions[from : n+1] {
 				changes = append(changes, Reset{in, []syntax.Unset{*in.Unset}})
+				c.command = c.command && in.Unset.Of != "CMD"
 			}
-			c.count(n + 1)
 			if err := c.at(from, n+1, changes); err != nil {
 				return err
 			}
@@ -89,15 +90,6 @@ type cutter struct {
 	command, within bool
 }
 
-// count notes what the changes up to instruction number n take away.
-func (c *cutter) count(n int) {
-	for _, in := range c.whole.Instructions[c.from:n] {
-		if in.Unset != nil && in.Unset.Of == "CMD" {
-			c.command = false
-		}
-	}
-}
-
 // at ends a part in front of instruction number end; the next one starts at number next,
 // behind the changes.
 func (c *cutter) at(end, next int, changes []Change) error {
@@ -118,11 +110,6 @@ func (c *cutter) at(end, next int, changes []Change) error {
 		return err
 	}
 	c.p.add(part)
-	for i, change := range changes {
-		if _, ok := change.(KeepCommand); ok {
-			changes[i] = KeepCommand{part}
-		}
-	}
 	c.above, c.changes, c.from, c.within = part, changes, next, false
 	return nil
 }
@@ -143,16 +130,12 @@ func (c *cutter) fill(part *Instance, end int) error {
 		if part.Carried, err = c.p.carried(c.whole, c.from, nil, c.whole.Instructions[c.from-1]); err != nil {
 			return err
 		}
-		var triggers []*syntax.Instruction
-		if !part.Base.Resets("ONBUILD") {
-			for _, in := range c.above.Instructions {
-				if in.OnBuild {
-					triggers = append(triggers, in)
-				}
+		triggers := Edge{To: c.above}.Triggers()
+		if part.Base.Resets("ONBUILD") {
+			if len(triggers) == 0 {
+				c.p.warnNoTriggers(c.changes)
 			}
-		}
-		if part.Base.Resets("ONBUILD") && !slices.ContainsFunc(c.above.Instructions, func(in *syntax.Instruction) bool { return in.OnBuild }) {
-			c.p.warnNoTriggers(c.changes)
+			triggers = nil
 		}
 		part.again = len(triggers)
 		part.Instructions = append(triggers, part.Instructions...)
@@ -279,9 +262,8 @@ var RuleNothingToUnset = &diagnostic.Rule{
 // warnNoTriggers warns of an UNSET ONBUILD below no ONBUILD of its stage.
 func (p *planner) warnNoTriggers(changes []Change) {
 	for _, c := range changes {
-		if r, ok := c.(Reset); ok && r.In.Unset != nil && r.In.Unset.Of == "ONBUILD" && !p.warned[r.In] {
-			p.warned[r.In] = true
-			p.out.Warnings = append(p.out.Warnings, diagnostic.Warnf(RuleNothingToUnset, r.In.Lines(), "the stage has no ONBUILD above: those of its base have run, and are not in the image"))
+		if r, ok := c.(Reset); ok && r.In.Unset != nil && r.In.Unset.Of == "ONBUILD" {
+			p.warnOnce(RuleNothingToUnset, r.In, r.In.Lines(), "the stage has no ONBUILD above: those of its base have run, and are not in the image")
 		}
 	}
 }

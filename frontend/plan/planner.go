@@ -41,6 +41,8 @@ type planner struct {
 	isPlain map[*syntax.Stage]bool
 	// known are the instances of each stage, by the values that they read.
 	known map[*syntax.Stage][]*instanceGroup
+	// bares are the images and contexts that merges take.
+	bares map[bareKey]*Instance
 	// apart plans every use of a stage anew: for tests.
 	apart bool
 	// open are the instances being planned, the outermost first.
@@ -76,6 +78,7 @@ func newPlanner(ctx context.Context, main *module.File, opt Options) *planner {
 		failed:    map[*syntax.Stage]error{},
 		isPlain:   map[*syntax.Stage]bool{},
 		known:     map[*syntax.Stage][]*instanceGroup{},
+		bares:     map[bareKey]*Instance{},
 	}
 	p.main = p.of(main)
 	return p
@@ -209,6 +212,7 @@ func (p *planner) forget(n int) {
 		}
 	}
 	p.out.Instances = p.out.Instances[:n]
+	clear(p.bares) // some may be among them
 	for stage, groups := range p.known {
 		if !slices.ContainsFunc(groups, func(g *instanceGroup) bool { return len(g.bySignature) > 0 }) {
 			delete(p.known, stage)

@@ -145,7 +145,7 @@ func (b *builder) instance(inst *plan.Instance) int {
 }
 
 func (b *builder) edge(e plan.Edge) int {
-	if e.To != nil && e.To.Bare || e.To != nil && e.Kind == plan.KindOperand && e.Name != "" {
+	if e.To != nil && e.To.Bare {
 		e = e.To.Base // an image
 	}
 	if e.To != nil {
