@@ -169,6 +169,11 @@ func TestMergeOfImagesAndContexts(t *testing.T) {
 	buildx(t, extra, "--provenance=false", "--output=type=oci,tar=false,dest="+layout).ok(t)
 	// an image of another build shares nothing that the files tell of
 	buildx(t, dir, "--build-context=extra=oci-layout://"+layout, "--output=type=cacheonly").fails(t, "extra and busybox share nothing that both are built FROM")
+	// one that the base and an operand are both built FROM is their ancestor
+	writeFile(t, filepath.Join(dir, "Dockerfile"), []byte("# syntax=stagecraft/dockerfile:1\nFROM scratch AS files\nCOPY f /f\nFROM extra AS app\nCOPY f /app\nFROM --with=app,files extra\n"))
+	if img := buildImage(t, dir, "--build-context=extra=oci-layout://"+layout); !img.has(t, "/extra") || !img.has(t, "/app") || !img.has(t, "/f") {
+		t.Errorf("the image holds %v", img.tree(t))
+	}
 	writeFile(t, filepath.Join(dir, "Dockerfile"), []byte("# syntax=stagecraft/dockerfile:1\nFROM busybox AS a\nRUN echo a > /a\nFROM --with=busybox,a busybox\n"))
 	img := buildImage(t, dir)
 	if !img.has(t, "/a") {
