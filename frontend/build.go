@@ -72,6 +72,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	if locks.asked() {
 		bc.Target, options.Lower = "", true
 	}
+	options.Program = program(c)
 	options.Pin, pins.Everywhere = pins.Image, opts[keyRequest] == llbgen.ExpandRequest
 	gen, err := llbgen.New(ctx, bc, sources, pins.Resolver(bc.GatewayClient()), warnings.warn, options)
 	if opts[keyRequest] == lint.RequestLint && (err != nil || gen.File() != nil) {

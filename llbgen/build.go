@@ -42,6 +42,11 @@ type build struct {
 	// textRules waits for the rules about the texts of files, and says what they
 	// found.
 	textRules func()
+	// program gives the filesystem of the image of this frontend, which toolOf runs.
+	program  func() (llb.State, error)
+	toolOnce sync.Once
+	toolOf   *tool
+	toolErr  error
 }
 
 // newBuild lowers all units of p.
@@ -55,7 +60,7 @@ func (g *Generator) newBuildWith(opt dockerfile2llb.ConvertOpt, p *plan.Plan, wa
 	if err != nil {
 		return nil, err
 	}
-	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p), textRules: func() {}, below: map[*plan.Instance]*plan.Instance{}, counted: map[*plan.Instance]counted{}}
+	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p), textRules: func() {}, program: g.program, below: map[*plan.Instance]*plan.Instance{}, counted: map[*plan.Instance]counted{}}
 	for _, inst := range p.Instances {
 		if inst.Base.Within {
 			b.below[inst.Base.To] = inst
@@ -249,7 +254,7 @@ func (b *build) marshal(ctx context.Context, u *unit, st llb.State) (*llb.Defini
 	if err != nil {
 		return nil, u.unmarshalable(fmt.Errorf("failed to marshal LLB definition: %w", err))
 	}
-	if def, err = u.patch(def); err != nil {
+	if def, err = b.patch(ctx, u, def); err != nil {
 		return nil, err
 	}
 	b.describe(u, def)

@@ -34,6 +34,9 @@ func newCallSites(p *plan.Plan) *callSites {
 	s := &callSites{gates: map[*plan.Instance][]diagnostic.Place{}, calls: map[*plan.Instance]callSite{p.Root: {}}}
 	for _, inst := range p.Instances {
 		for _, w := range inst.Waits() {
+			if w.Limit != nil {
+				continue
+			}
 			s.gates[w.To] = append(s.gates[w.To], w.From.Place(w.Reference.Span))
 		}
 	}

@@ -37,7 +37,7 @@ func (c *changedBase) load(ctx context.Context, b *build) (*converted, error) {
 	result := *from.result
 	img := cloneImage(from.result.Image)
 	result.Image = img
-	st := tree{empty: len(from.def.Def) == 0, State: b.imageOf(base.To)}
+	st := changedTree{empty: len(from.def.Def) == 0, State: b.imageOf(base.To)}
 	for _, change := range base.Changes {
 		switch change := change.(type) {
 		case plan.Reset:
@@ -112,8 +112,8 @@ func (b *build) warn(rule *diagnostic.Rule, in *syntax.Instruction, place diagno
 	}
 }
 
-// tree is the files of a base as its changes make them.
-type tree struct {
+// changedTree is the files of a base as its changes make them.
+type changedTree struct {
 	llb.State
 	empty, changed bool
 }
@@ -133,7 +133,7 @@ func (b *build) step(of *plan.Instance, what string) []llb.ConstraintsOpt {
 }
 
 // squash makes one layer of the whole tree.
-func (b *build) squash(of *plan.Instance, t *tree, res *dockerfile2llb.Result) {
+func (b *build) squash(of *plan.Instance, t *changedTree, res *dockerfile2llb.Result) {
 	t.State = llb.Scratch().File(
 		llb.Copy(t.State, "/", "/", &llb.CopyInfo{CopyDirContentsOnly: true, CreateDestPath: true}),
 		b.step(of, "squash "+of.Base.Title())...,

@@ -1,7 +1,6 @@
 package llbgen
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -143,7 +142,7 @@ func waitFor(g *plan.Wait, op *pb.Op, meta *llb.OpMetadata) (same *pb.Input) {
 	action := op.GetFile().Actions[0]
 	to := op.Inputs[action.SecondaryInput]
 	for key, text := range meta.Description {
-		meta.Description[key] = stepNumber.ReplaceAllString(text, "] after ") + cmp.Or(g.Call, g.Reference.Text)
+		meta.Description[key] = stepNumber.ReplaceAllString(text, "] after ") + g.Title()
 	}
 	meta.Caps = maps.Clone(meta.Caps)
 	op.Platform = nil

@@ -25,7 +25,9 @@ type linker struct {
 	locals map[string]*localSource
 	seen   map[digest.Digest]struct{}
 	heads  map[part]*pb.Input
-	out    llb.Definition
+	// ops are those of out by digest, kept for a build that reads trees.
+	ops map[string]*pb.Op
+	out llb.Definition
 }
 
 // localSource is what units need of a local directory.
@@ -36,7 +38,7 @@ type localSource struct {
 
 // link returns def joined with the parts that it needs.
 func (b *build) link(ctx context.Context, def *llb.Definition) (*llb.Definition, error) {
-	l := &linker{build: b, locals: map[string]*localSource{}, seen: map[digest.Digest]struct{}{}, heads: map[part]*pb.Input{}}
+	l := &linker{build: b, locals: map[string]*localSource{}, seen: map[digest.Digest]struct{}{}, heads: map[part]*pb.Input{}, ops: map[string]*pb.Op{}}
 	l.out.Metadata = map[digest.Digest]llb.OpMetadata{}
 	l.out.Constraints = def.Constraints
 	if err := l.collect(ctx, def, map[part]bool{}); err != nil {
@@ -153,14 +155,25 @@ func (l *linker) add(ctx context.Context, def *llb.Definition) (*pb.Input, error
 			head = op.Inputs[0]
 			break
 		}
+		marked := def.Metadata[before].Description[measured] != ""
+		if marked {
+			l.withStates(&op)
+			changed = true
+		}
 		if changed {
 			if dt, err = marshalOp(&op); err != nil {
 				return nil, err
 			}
 		}
 		after := digest.FromBytes(dt)
+		if l.build.toolOf != nil {
+			l.ops[string(after)] = &op
+		}
 		moved[string(before)] = &pb.Input{Digest: string(after)}
 		l.append(def, dt, before, after)
+		if marked {
+			l.unmark(after)
+		}
 	}
 	return head, nil
 }

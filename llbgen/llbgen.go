@@ -50,6 +50,8 @@ type Generator struct {
 	// bake is Options.Lower, pin Options.Pin.
 	bake bool
 	pin  func(ctx context.Context, f *module.File, image string) (string, error)
+	// program is Options.Program.
+	program func() (llb.State, error)
 }
 
 // Options change how a Generator works.
@@ -60,6 +62,9 @@ type Options struct {
 	Lower bool
 	// Pin is that of plan.Options.
 	Pin func(ctx context.Context, f *module.File, image string) (string, error)
+	// Program gives the filesystem of the image of this frontend, for steps that run its program.
+	// An error of it says what of the build needs one.
+	Program func() (llb.State, error)
 }
 
 // Warn is called for each lint warning. Its place has no text in a plain Dockerfile.
@@ -95,6 +100,7 @@ func New(ctx context.Context, bc *dockerui.Client, sources *source.Sources, reso
 		warn:    warn,
 		bake:    options.Lower,
 		pin:     options.Pin,
+		program: options.Program,
 	}
 	if warn != nil {
 		var main *diagnostic.Text

@@ -18,7 +18,7 @@ import (
 
 // merge adds to a base what the operands of a FROM --with add to it: layers on layers, each of
 // them what it is in its operand, and the ENVs and LABELs.
-func (b *build) merge(ctx context.Context, of *plan.Instance, t *tree, res *dockerfile2llb.Result, m plan.Merge) error {
+func (b *build) merge(ctx context.Context, of *plan.Instance, t *changedTree, res *dockerfile2llb.Result, m plan.Merge) error {
 	var states []llb.State
 	if !t.empty {
 		states = append(states, t.State)

@@ -1,6 +1,7 @@
 package llbgen
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,7 +17,7 @@ import (
 
 // patch changes ops of def into what they stand for: the text has a COPY for
 // what plain Dockerfiles have no word for.
-func (u *unit) patch(def *llb.Definition) (*llb.Definition, error) {
+func (b *build) patch(ctx context.Context, u *unit, def *llb.Definition) (*llb.Definition, error) {
 	if !u.patched() {
 		return def, nil
 	}
@@ -39,6 +40,12 @@ func (u *unit) patch(def *llb.Definition) (*llb.Definition, error) {
 		gate, err := u.gateOf(def.Source, before, &op)
 		if err != nil {
 			return nil, err
+		}
+		if gate != nil && gate.Limit != nil {
+			if err := b.measure(ctx, u, gate.Limit, &op, out, before); err != nil {
+				return nil, err
+			}
+			changed = true
 		}
 		if gate != nil && u.file.Gates.Stage == "" {
 			same := waitFor(gate, &op, &meta)

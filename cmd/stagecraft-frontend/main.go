@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend"
 	"github.com/stagecraft-build/stagecraft/internal/memory"
+	"github.com/stagecraft-build/stagecraft/internal/tree"
 	"github.com/stagecraft-build/stagecraft/internal/version"
 )
 
@@ -25,6 +27,12 @@ To use it, write this as the first line of a Dockerfile and run docker build:
 
 Flags:
 `
+
+// subcommands are what steps of a build run, which llbgen makes.
+var subcommands = map[string]func(ctx context.Context, args []string, getenv func(string) string) error{
+	"max-size": tree.CheckLimit,
+	"size":     tree.WriteSizes,
+}
 
 // envSession is set by every BuildKit that starts a frontend.
 const envSession = "BUILDKIT_SESSION_ID"
@@ -37,6 +45,13 @@ func main() {
 	showVersion := flag.Bool("version", false, "print version, revision and BuildKit release, and exit")
 	flag.Parse()
 
+	if run, ok := subcommands[flag.Arg(0)]; ok {
+		if err := run(appcontext.Context(), flag.Args()[1:], os.Getenv); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	v := version.Get()
 	if *showVersion {
 		fmt.Println("stagecraft-frontend", v)

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"cmp"
 	"iter"
+	"slices"
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 
@@ -24,10 +26,22 @@ func (i *Instance) Gates() iter.Seq2[*syntax.Reference, Edge] {
 
 // Wait is a gate that has something to build.
 type Wait struct {
+	// Edge is that of an --after; that of a limit leads nowhere: what is measured is the
+	// stage itself.
 	Edge
-	// From is the FROM whose --after names the gate, Reference that name.
+	// Limit is that of a --max-size; nil for any other gate.
+	Limit *Limit
+	// From is the FROM of the stage, Reference what its --after names.
 	From      *syntax.Instruction
 	Reference *syntax.Reference
+}
+
+// Title is what users call the gate.
+func (w Wait) Title() string {
+	if w.Limit != nil {
+		return "--max-size=" + w.Limit.Text
+	}
+	return cmp.Or(w.Call, w.Reference.Text)
 }
 
 // Waits returns the gates of the instance that have something to build: steps, or
@@ -41,8 +55,11 @@ func (i *Instance) findWaits() {
 	i.empty = !i.Replaced && i.makesNothing() && (base == nil && i.Base.Name == scratch || base != nil && base.empty)
 	for ref, e := range i.Gates() {
 		if e.To.builds {
-			i.waits = append(i.waits, Wait{e, i.From, ref})
+			i.waits = append(i.waits, Wait{Edge: e, From: i.From, Reference: ref})
 		}
+	}
+	if i.limit != nil && !i.Goes && !i.empty {
+		i.waits = slices.Insert(i.waits, 0, Wait{Limit: i.limit, From: i.From}) // it waits for no other
 	}
 	for use := range i.operands() {
 		if use.Kind == KindOperand {

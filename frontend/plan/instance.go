@@ -28,6 +28,9 @@ func (p *planner) resolve(inst *Instance) error {
 		inst.Base = p.outside(KindBase, inst.Stage.Name, env, platform)
 		return nil
 	}
+	if inst.limit, err = p.limitOf(inst); err != nil {
+		return err
+	}
 	p.note(fileOf(env).wide...)
 	for _, ref := range from.References {
 		at := place{kind: kindOf(from, ref), in: from, inst: inst, reference: ref, platform: platform}

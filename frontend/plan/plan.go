@@ -121,6 +121,8 @@ type Instance struct {
 	// instance has no files, builds that something has to build for it all the same.
 	waits         []Wait
 	empty, builds bool
+	// limit is how large it may be; nil for no limit.
+	limit *Limit
 	// depth is how deep calls nest in it.
 	depth int
 }

@@ -15,7 +15,7 @@ import (
 // ours are the flags that plain Dockerfiles lack, by instruction; every other
 // instruction has --if alone.
 var ours = map[string][]string{
-	command.From:      {"--after", "--bake", "--mount", "--reset", "--squash", "--with", "--if"},
+	command.From:      {"--after", "--bake", "--max-size", "--mount", "--reset", "--squash", "--with", "--if"},
 	command.Copy:      {"--if", "--if-exists"},
 	command.Add:       {"--from", "--if", "--if-exists"},
 	command.Run:       {"--no-cache", "--if"},
@@ -137,6 +137,8 @@ func (in *Instruction) scanFlag(f *Flag) error {
 	case f.Name == "--squash" && in.Keyword == command.From:
 		in.SquashFlag = f.Span
 		return in.scanSwitch(f, &in.Squash)
+	case f.Name == "--max-size" && in.Keyword == command.From:
+		return in.scanMaxSize(f)
 	case f.Name == "--bake" && in.Keyword == command.From:
 		return in.scanBake(f)
 	case f.Name == "--no-cache" && in.Keyword == command.Run:
@@ -273,6 +275,19 @@ func (in *Instruction) scanArg(f *Flag) error {
 	return nil
 }
 
+// scanMaxSize reads the limit of a stage's size. What its variables stand for is known later.
+func (in *Instruction) scanMaxSize(f *Flag) error {
+	if in.MaxSize != "" {
+		return errorAt(f.Span.Start, f.Span.End, "a second --max-size: write one")
+	}
+	if f.Value == "" {
+		return errorAt(f.Span.Start, f.Span.End, "--max-size needs a size: write --max-size=20MB")
+	}
+	in.MaxSize, in.MaxSizeFlag = f.Value, f.Span
+	in.erase(f)
+	return nil
+}
+
 // scanNoCache reads the flag of a RUN that runs in every build.
 func (in *Instruction) scanNoCache(f *Flag) error {
 	if in.OnBuild {
@@ -374,7 +389,7 @@ func (in *Instruction) unknownFlag(err error) (error, bool) {
 	switch name {
 	case "--else":
 		return errors.New("unknown flag: --else (write --if with the opposite condition on this line)"), true
-	case "--after", "--bake", "--reset", "--squash", "--with":
+	case "--after", "--bake", "--max-size", "--reset", "--squash", "--with":
 		return fmt.Errorf("unknown flag: %s (it stands on FROM)", name), true
 	case "--if-exists":
 		return errors.New("unknown flag: --if-exists (it stands on COPY and ADD)"), true

@@ -69,6 +69,10 @@ type Instruction struct {
 	// flag stands.
 	Squash     bool
 	SquashFlag Span
+	// MaxSize is how large the stage of a FROM may be, as it is written, MaxSizeFlag where
+	// the flag stands; empty for no limit.
+	MaxSize     string
+	MaxSizeFlag Span
 
 	file    *File
 	logical logicalLine

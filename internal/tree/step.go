@@ -4,71 +4,81 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"os"
+	"path"
 	"strconv"
 	"strings"
 )
 
-// Main is the subcommand "tree" of the frontend's program: it measures the states that its arguments
-// name, and writes the Report as JSON or holds the size against a limit. What it returns is for the
-// user who reads the log of the step. Usage goes to stderr.
-func Main(ctx context.Context, args []string, stderr io.Writer) error {
-	var o options
-	flags := flag.NewFlagSet("tree", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.StringVar(&o.out, "out", "", "write the sizes to this `file` as JSON")
-	flags.StringVar(&o.limit, "limit", "", "fail if the tree has more than so many `bytes`")
-	flags.StringVar(&o.stated, "stated", "", "the limit as the user `wrote` it")
-	flags.StringVar(&o.stage, "stage", "tree", "the `name` of what is measured")
-	flags.Func("line", "what made a state, once for each `state`", func(line string) error {
-		o.lines = append(o.lines, line)
-		return nil
-	})
-	if err := flags.Parse(args); err != nil {
-		return err
+// A step of a build has its trees below Dir, each state at its number. What it needs to know of them
+// beside that is in its environment, which no mistake of it shows.
+const (
+	// Dir is the directory of the states.
+	Dir = "/trees"
+	// Out is where a step writes its result.
+	Out = "/out/size.json"
+
+	// EnvStates is how many states there are.
+	EnvStates = "STATES"
+	// EnvLine, with the number of a state behind it, is what made that state, for people.
+	EnvLine = "LINE_"
+	// EnvLimit is how many bytes the tree may have.
+	EnvLimit = "LIMIT"
+)
+
+// CheckLimit is the subcommand "max-size": it holds the size of a tree against the limit. args are the
+// limit as a user wrote it and the name of the stage. Its error is for who reads the log of the step.
+func CheckLimit(ctx context.Context, args []string, getenv func(string) string) error {
+	if len(args) != 2 {
+		return fmt.Errorf("max-size takes a limit and the name of a stage, not %q", args)
 	}
-	if flags.NArg() == 0 {
-		return errors.New("tree needs the directories of the states to measure")
+	limit, err := strconv.ParseInt(getenv(EnvLimit), 10, 64)
+	if err != nil {
+		return fmt.Errorf("failed to read the limit: %w", err)
 	}
-	r, err := Measure(ctx, flags.Args()...)
+	r, err := measureStates(ctx, Dir, getenv)
 	if err != nil {
 		return err
 	}
-	if err := o.check(r); err != nil || o.out == "" {
+	return r.check(args[1], args[0], limit, getenv)
+}
+
+// WriteSizes is the subcommand "size": it writes the Report of a tree as JSON.
+func WriteSizes(ctx context.Context, _ []string, getenv func(string) string) error {
+	r, err := measureStates(ctx, Dir, getenv)
+	if err != nil {
 		return err
 	}
 	dt, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(o.out, dt, 0o644)
+	return os.WriteFile(Out, dt, 0o644)
 }
 
-type options struct {
-	out, limit, stated, stage string
-	lines                     []string
+func measureStates(ctx context.Context, dir string, getenv func(string) string) (*Report, error) {
+	n, err := strconv.Atoi(getenv(EnvStates))
+	if err != nil {
+		return nil, fmt.Errorf("failed to read the number of states: %w", err)
+	}
+	states := make([]string, n)
+	for i := range states {
+		states[i] = path.Join(dir, strconv.Itoa(i))
+	}
+	return Measure(ctx, states...)
 }
 
 // listed is how many directories a mistake names.
 const listed = 5
 
-// check holds a tree against the limit.
-func (o *options) check(r *Report) error {
-	if o.limit == "" {
-		return nil
-	}
-	limit, err := strconv.ParseInt(o.limit, 10, 64)
-	if err != nil {
-		return fmt.Errorf("failed to read the limit: %w", err)
-	}
+// check holds the size against a limit.
+func (r *Report) check(stage, stated string, limit int64, getenv func(string) string) error {
 	if r.Size() <= limit {
 		return nil
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s has %s (%d bytes), which is %s more than --max-size=%s", o.stage, Bytes(r.Size()), r.Size(), Bytes(r.Size()-limit), o.stated)
+	fmt.Fprintf(&out, "%s has %s (%d bytes), which is %s more than --max-size=%s", stage, Bytes(r.Size()), r.Size(), Bytes(r.Size()-limit), stated)
 	for i, e := range r.LargestDirectories[:min(listed, len(r.LargestDirectories))] {
 		if i == 0 {
 			out.WriteString("\nlargest directories:")
@@ -81,8 +91,8 @@ func (o *options) check(r *Report) error {
 			most = i
 		}
 	}
-	if most < len(o.lines) {
-		fmt.Fprintf(&out, "\nmost was added here:\n  %-8s %s", Bytes(r.Steps[most].Adds), o.lines[most])
+	if line := getenv(EnvLine + strconv.Itoa(most)); line != "" {
+		fmt.Fprintf(&out, "\nmost was added here:\n  %-8s %s", Bytes(r.Steps[most].Adds), line)
 	}
 	return errors.New(out.String())
 }

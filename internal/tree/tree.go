@@ -52,8 +52,11 @@ func (r *Report) Size() int64 { return r.Steps[len(r.Steps)-1].Size }
 const Top = 10
 
 // Measure measures the tree that the last of some directories has, of which each is a state of the
-// same tree. Errors are those of reading directories, and of ctx.
+// same tree; without any it is empty. Errors are those of reading directories, and of ctx.
 func Measure(ctx context.Context, states ...string) (*Report, error) {
+	if len(states) == 0 {
+		states = []string{""}
+	}
 	m := &measurer{ctx: ctx, out: Report{Steps: make([]Step, len(states))}, links: make([]map[inode]*linked, len(states))}
 	for i := range m.links {
 		m.links[i] = map[inode]*linked{}
@@ -90,7 +93,7 @@ type inode struct{ device, number uint64 }
 
 // linked is a file with several names. One goes where none of its names is kept as it is.
 type linked struct {
-	size        int64
+	size       int64
 	goes, kept bool
 }
 

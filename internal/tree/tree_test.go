@@ -2,7 +2,6 @@ package tree
 
 import (
 	"encoding/json"
-	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -177,34 +176,32 @@ func TestHolesCountAndLinksLeadNowhere(t *testing.T) {
 // TestTheMistakeOfALimitSaysWhatToLookAt guards what a user reads whose stage is too large.
 func TestTheMistakeOfALimitSaysWhatToLookAt(t *testing.T) {
 	t.Parallel()
-	below, above := t.TempDir(), t.TempDir()
-	must(t, os.WriteFile(filepath.Join(below, "a"), make([]byte, 1000), 0o644))
-	must(t, os.MkdirAll(filepath.Join(above, "opt/x"), 0o755))
-	must(t, os.WriteFile(filepath.Join(above, "opt/x/y"), make([]byte, 5000), 0o644))
-	args := []string{"--limit=1999", "--stated=1.999kB", "--stage=app", "--line=Dockerfile:1 FROM x", "--line=Dockerfile:2 RUN y", below, above}
-	err := Main(t.Context(), args, io.Discard)
+	dir := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(dir, "0"), 0o755))
+	must(t, os.WriteFile(filepath.Join(dir, "0/a"), make([]byte, 1000), 0o644))
+	must(t, os.MkdirAll(filepath.Join(dir, "1/opt/x"), 0o755))
+	must(t, os.WriteFile(filepath.Join(dir, "1/opt/x/y"), make([]byte, 5000), 0o644))
+	environment := map[string]string{EnvStates: "2", EnvLine + "0": "Dockerfile:1 FROM x", EnvLine + "1": "Dockerfile:2 RUN y"}
+	getenv := func(name string) string { return environment[name] }
+	r, err := measureStates(t.Context(), dir, getenv)
+	must(t, err)
 	const want = `app has 5kB (5000 bytes), which is 3kB more than --max-size=1.999kB
 largest directories:
   5kB      /opt/x
 most was added here:
   5kB      Dockerfile:2 RUN y`
-	if err == nil || err.Error() != want {
+	if err := r.check("app", "1.999kB", 1999, getenv); err == nil || err.Error() != want {
 		t.Errorf("got:\n%v\nwant:\n%s", err, want)
 	}
-	args[0] = "--limit=5000"
-	out := filepath.Join(t.TempDir(), "size.json")
-	if err := Main(t.Context(), append([]string{"--out=" + out}, args...), io.Discard); err != nil {
+	if err := r.check("app", "5kB", 5000, getenv); err != nil {
 		t.Error(err)
-	}
-	if dt, err := os.ReadFile(out); err != nil || !json.Valid(dt) {
-		t.Errorf("the sizes are %s, %v", dt, err)
 	}
 }
 
 // TestMistakesNameThePathOfTheTree guards that no path of the machine is shown.
 func TestMistakesNameThePathOfTheTree(t *testing.T) {
 	t.Parallel()
-	err := Main(t.Context(), []string{filepath.Join(t.TempDir(), "none")}, io.Discard)
+	_, err := Measure(t.Context(), filepath.Join(t.TempDir(), "none"))
 	if err == nil || err.Error() != "failed to read /: no such file or directory" {
 		t.Errorf("got %v", err)
 	}

@@ -208,9 +208,11 @@ func (x *expander) units(platforms []*ocispecs.Platform) []*Unit {
 	return units
 }
 
-// hasGates reports whether an instance waits for something.
+// hasGates reports whether an instance waits for another one.
 func (u *Unit) hasGates() bool {
-	return slices.ContainsFunc(u.Instances, func(inst *plan.Instance) bool { return u.needed[inst] && len(inst.Waits()) > 0 })
+	return slices.ContainsFunc(u.Instances, func(inst *plan.Instance) bool {
+		return u.needed[inst] && slices.ContainsFunc(inst.Waits(), func(w plan.Wait) bool { return w.Limit == nil })
+	})
 }
 
 // newLowerer returns what writes a unit.

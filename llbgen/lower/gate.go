@@ -41,7 +41,16 @@ func (l *lowerer) gates(inst *plan.Instance) error {
 // gate writes what stands for a gate of inst.
 func (l *lowerer) gate(inst *plan.Instance, gate plan.Wait) error {
 	in := gate.From
-	from, err := text.Image(l.edge(inst, gate.Edge))
+	source := ""
+	switch {
+	case gate.Limit == nil:
+		source = l.edge(inst, gate.Edge)
+	case l.opt.Wait:
+		source = ScratchContext // a stage cannot copy from itself
+	default:
+		source = l.nameOf(inst)
+	}
+	from, err := text.Image(source)
 	if err != nil {
 		return in.Locate(err)
 	}
@@ -84,10 +93,12 @@ func (l *lowerer) allWaits() iter.Seq2[*plan.Instance, plan.Wait] {
 				continue
 			}
 			for _, w := range inst.Waits() {
-				if seen[w.To] || w.To.Empty() { // whose own gates are among those of all
-					continue
+				if w.Limit == nil {
+					if seen[w.To] || w.To.Empty() { // whose own gates are among those of all
+						continue
+					}
+					seen[w.To] = true
 				}
-				seen[w.To] = true
 				if !yield(inst, w) {
 					return
 				}

@@ -59,6 +59,9 @@ func readsContext(in *syntax.Instruction) bool {
 
 // remark writes comments for what the line below cannot say.
 func (l *lowerer) remark(in *syntax.Instruction) {
+	if in.MaxSize != "" {
+		l.out.Comment("nothing here holds the size against --max-size=" + in.MaxSize)
+	}
 	if in.NoCache {
 		l.expanding.noCache = true
 		l.out.Comment("this step runs in every build only with --no-cache-filter=" + l.expanding.as)

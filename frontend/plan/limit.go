@@ -1,0 +1,57 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	units "github.com/docker/go-units"
+)
+
+// Limit is how large the tree of a finished stage may be (FROM --max-size).
+type Limit struct {
+	// Of is the instance that has it.
+	Of *Instance
+	// Bytes is the limit, Text what the user wrote.
+	Bytes int64
+	Text  string
+}
+
+// limitOf returns that of a FROM; nil where it has none.
+func (p *planner) limitOf(inst *Instance) (*Limit, error) {
+	from := inst.From
+	if from.MaxSize == "" {
+		return nil, nil
+	}
+	text, err := p.fromWord(from, inst.Env, from.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	bytes, err := ParseSize(text)
+	if err != nil {
+		if text != from.MaxSize {
+			err = fmt.Errorf("%s is %s here: %w", from.MaxSize, shortened(text), err)
+		}
+		return nil, from.Error(from.MaxSizeFlag, fmt.Errorf("--max-size: %w", err))
+	}
+	return &Limit{inst, bytes, text}, nil
+}
+
+// sizes are the sizes that are understood, none of which is too large for a number.
+var sizes = regexp.MustCompile(`^([0-9]{1,15}|[0-9]{1,6}(\.[0-9]{1,6})?[kKMGT]i?)B$`)
+
+// ParseSize returns the bytes of a size with a decimal (kB, MB, GB, TB: powers of 1000) or binary
+// unit (KiB, MiB, GiB, TiB: powers of 1024), or in B.
+func ParseSize(text string) (int64, error) {
+	parse := units.FromHumanSize
+	if strings.Contains(text, "i") {
+		parse = units.RAMInBytes
+	}
+	if sizes.MatchString(text) {
+		if bytes, err := parse(text); err == nil {
+			return bytes, nil
+		}
+	}
+	return 0, errors.New("a size is a number with its unit, such as 20MB (decimal: kB, MB, GB, TB) or 20MiB (binary: KiB, MiB, GiB, TiB)")
+}

@@ -1,0 +1,160 @@
+package llbgen
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
+	"github.com/stagecraft-build/stagecraft/internal/tree"
+)
+
+// A limit of a stage's size (FROM --max-size) is a gate: a step that measures the tree, for which
+// all wait that use the stage.
+
+// measured marks the step of a limit in the metadata of its vertex: where units are joined, it learns
+// of the states that led to the tree.
+const measured = "stagecraft.measured"
+
+// measure puts a step in front of the copy that stands for a limit, and makes that a copy from the
+// step: what it copied from is the tree, or what it copies to where a stage can wait.
+func (b *build) measure(ctx context.Context, u *unit, limit *plan.Limit, op *pb.Op, out *llb.Definition, before digest.Digest) error {
+	t, err := b.useTool(ctx)
+	if err != nil {
+		return diagnostic.At(limit.Of.From.Place(limit.Of.From.MaxSizeFlag), err)
+	}
+	action := op.GetFile().Actions[0]
+	of := action.SecondaryInput
+	if u.file.Gates.Stage == "" {
+		of = action.Input
+	}
+	var states []*pb.Input
+	if of >= 0 {
+		states = []*pb.Input{op.Inputs[of]}
+	}
+	title := b.limitTitle(limit.Of)
+	step, meta := t.step([]string{"max-size", limit.Text, title}, []string{
+		tree.EnvLimit + "=" + strconv.FormatInt(limit.Bytes, 10),
+		tree.EnvStates + "=" + strconv.Itoa(len(states)),
+	}, states, false)
+	meta.Description = map[string]string{"llb.customname": "[" + title + "] size of the tree", measured: "1"}
+	meta.IgnoreCache = out.Metadata[before].IgnoreCache
+	dgst, err := t.add(out, step, meta)
+	if err != nil {
+		return err
+	}
+	if locations, ok := out.Source.GetLocations()[string(before)]; ok {
+		out.Source.Locations[string(dgst)] = locations.CloneVT()
+	}
+	action.SecondaryInput = int64(len(op.Inputs))
+	op.Inputs = append(op.Inputs, &pb.Input{Digest: string(dgst)})
+	return nil
+}
+
+// limitTitle is what users call the tree of an instance.
+func (b *build) limitTitle(inst *plan.Instance) string {
+	if b.opt.MultiPlatformRequested {
+		return platforms.FormatAll(inst.Platform()) + " " + inst.Name
+	}
+	return inst.Name
+}
+
+// withStates makes the step of a limit one that knows of the states that led to its tree.
+func (l *linker) withStates(op *pb.Op) {
+	if len(op.Inputs) < 2 { // an empty tree
+		return
+	}
+	meta := op.GetExec().Meta
+	states := l.states(op.Inputs[1])
+	env := append([]string{meta.Env[0]}, l.statesEnv(states)...)
+	more, _ := l.build.toolOf.step(meta.Args[1:], env, states, false)
+	op.Inputs, op.Op = more.Inputs, more.Op
+}
+
+// statesEnv is what a step that measures states has in its environment.
+func (l *linker) statesEnv(states []*pb.Input) []string {
+	env := []string{tree.EnvStates + "=" + strconv.Itoa(len(states))}
+	for i, at := range states {
+		env = append(env, tree.EnvLine+strconv.Itoa(i)+"="+l.lineOf(at))
+	}
+	return env
+}
+
+// unmark takes the mark of such a step away.
+func (l *linker) unmark(step digest.Digest) {
+	meta := l.out.Metadata[step]
+	meta.Description = maps.Clone(meta.Description)
+	delete(meta.Description, measured)
+	l.out.Metadata[step] = meta
+}
+
+// states returns what led to a tree, each made of the one before: the last one is the tree.
+func (l *linker) states(last *pb.Input) []*pb.Input {
+	var out []*pb.Input
+	for at := last; at != nil; {
+		below, made := rootOf(l.ops[at.Digest], at.Index)
+		if made {
+			out = append(out, at)
+		}
+		at = below
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// rootOf returns the tree that a vertex has changed to make one of its outputs; nil where there is
+// none. made is false for a vertex that only waits.
+func rootOf(op *pb.Op, output int64) (below *pb.Input, made bool) {
+	input := func(n int64) *pb.Input {
+		if n < 0 || n >= int64(len(op.Inputs)) {
+			return nil
+		}
+		return op.Inputs[n]
+	}
+	switch what := op.GetOp().(type) {
+	case *pb.Op_Exec:
+		for _, m := range what.Exec.Mounts {
+			if m.Output == output {
+				return input(m.Input), true
+			}
+		}
+	case *pb.Op_File:
+		actions := what.File.Actions
+		i := slices.IndexFunc(actions, func(a *pb.FileAction) bool { return a.Output == output })
+		for i >= 0 {
+			from := actions[i].Input
+			if from < int64(len(op.Inputs)) {
+				return input(from), true
+			}
+			i = int(from) - len(op.Inputs)
+		}
+	case *pb.Op_Merge:
+		return input(0), true
+	case *pb.Op_Passthrough:
+		return input(what.Passthrough.Outputs[output]), false
+	}
+	return nil, true
+}
+
+// lineOf returns where a vertex comes from: file, line and the text there.
+func (l *linker) lineOf(at *pb.Input) string {
+	for _, location := range l.out.Source.GetLocations()[at.Digest].GetLocations() {
+		info := l.out.Source.Infos[location.SourceIndex]
+		lines := strings.Split(string(info.Data), "\n")
+		for _, r := range location.Ranges {
+			if n := int(r.Start.Line); 0 < n && n <= len(lines) {
+				return fmt.Sprintf("%s:%d %s", info.Filename, n, strings.TrimSpace(lines[n-1]))
+			}
+		}
+	}
+	return l.out.Metadata[digest.Digest(at.Digest)].Description["llb.customname"]
+}
