@@ -72,6 +72,9 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	if locks.asked() {
 		bc.Target, options.Lower = "", true
 	}
+	if opts[keyRequest] == llbgen.SizeRequest { // of a plain file too
+		options.Lower = true
+	}
 	options.Program = program(c)
 	options.Pin, pins.Everywhere = pins.Image, opts[keyRequest] == llbgen.ExpandRequest
 	gen, err := llbgen.New(ctx, bc, sources, pins.Resolver(bc.GatewayClient()), warnings.warn, options)

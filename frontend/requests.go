@@ -56,6 +56,9 @@ var requests = []request{
 	newRequest("frontend.bake", "Write the targets as a JSON file for docker buildx bake", bake,
 		subrequests.Named{Name: "platform", Description: "Platforms of the targets"},
 		subrequests.Named{Name: "build-arg:*", Description: "Build args of the targets that read them"}),
+	newRequest(llbgen.SizeRequest, "Build the target without gates, and show its size", size,
+		subrequests.Named{Name: "platform", Description: "Platforms to build for"},
+		subrequests.Named{Name: "build-arg:" + sizeBaseArg, Description: "Saved sizes to compare with"}),
 	newRequest(llbgen.ExpandRequest, "Write the target as a plain Dockerfile", expand),
 }
 

@@ -47,6 +47,9 @@ type build struct {
 	toolOnce sync.Once
 	toolOf   *tool
 	toolErr  error
+	// sizes are the steps that measure stages, in a build that asks for it.
+	sizes []measuredSize
+	plan  *plan.Plan
 }
 
 // newBuild lowers all units of p.
@@ -60,7 +63,7 @@ func (g *Generator) newBuildWith(opt dockerfile2llb.ConvertOpt, p *plan.Plan, wa
 	if err != nil {
 		return nil, err
 	}
-	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p), textRules: func() {}, program: g.program, below: map[*plan.Instance]*plan.Instance{}, counted: map[*plan.Instance]counted{}}
+	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p), textRules: func() {}, program: g.program, plan: p, below: map[*plan.Instance]*plan.Instance{}, counted: map[*plan.Instance]counted{}}
 	for _, inst := range p.Instances {
 		if inst.Base.Within {
 			b.below[inst.Base.To] = inst

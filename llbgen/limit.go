@@ -42,11 +42,12 @@ func (b *build) measure(ctx context.Context, u *unit, limit *plan.Limit, op *pb.
 		states = []*pb.Input{op.Inputs[of]}
 	}
 	title := b.limitTitle(limit.Of)
-	step, meta := t.step([]string{"max-size", limit.Text, title}, []string{
-		tree.EnvLimit + "=" + strconv.FormatInt(limit.Bytes, 10),
-		tree.EnvStates + "=" + strconv.Itoa(len(states)),
-	}, states, false)
-	meta.Description = map[string]string{"llb.customname": "[" + title + "] size of the tree", measured: "1"}
+	args := []string{"max-size", limit.Text, title}
+	if limit.Text == "" {
+		args = []string{"size", title}
+	}
+	step, meta := t.step(args, limitEnv(limit, len(states)), states, false)
+	meta.Description = map[string]string{"llb.customname": "[" + title + "] size of the tree", measured: strconv.Itoa(limit.Of.ID)}
 	meta.IgnoreCache = out.Metadata[before].IgnoreCache
 	dgst, err := t.add(out, step, meta)
 	if err != nil {
@@ -68,25 +69,42 @@ func (b *build) limitTitle(inst *plan.Instance) string {
 	return inst.Name
 }
 
-// withStates makes the step of a limit one that knows of the states that led to its tree.
-func (l *linker) withStates(op *pb.Op) {
-	if len(op.Inputs) < 2 { // an empty tree
-		return
-	}
-	meta := op.GetExec().Meta
-	states := l.states(op.Inputs[1])
-	env := append([]string{meta.Env[0]}, l.statesEnv(states)...)
-	more, _ := l.build.toolOf.step(meta.Args[1:], env, states, false)
-	op.Inputs, op.Op = more.Inputs, more.Op
-}
-
-// statesEnv is what a step that measures states has in its environment.
-func (l *linker) statesEnv(states []*pb.Input) []string {
-	env := []string{tree.EnvStates + "=" + strconv.Itoa(len(states))}
-	for i, at := range states {
-		env = append(env, tree.EnvLine+strconv.Itoa(i)+"="+l.lineOf(at))
+// limitEnv is what the step of a limit has in its environment, but for the lines of its states.
+func limitEnv(limit *plan.Limit, states int) []string {
+	env := []string{tree.EnvStates + "=" + strconv.Itoa(states)}
+	if limit.Text != "" {
+		env = append(env, tree.EnvLimit+"="+strconv.FormatInt(limit.Bytes, 10))
 	}
 	return env
+}
+
+// withStates makes the step of a limit one that knows of the states that led to its tree.
+func (l *linker) withStates(op *pb.Op, of *plan.Instance) (states []*pb.Input) {
+	if len(op.Inputs) < 2 { // an empty tree
+		return nil
+	}
+	states = l.states(op.Inputs[1])
+	limit := of.Limit()
+	if limit.Text == "" && of != l.build.main.Root { // of which only the size counts
+		states = ends(states)
+	}
+	env := limitEnv(limit, len(states))
+	if limit.Text != "" {
+		for i, at := range states {
+			env = append(env, tree.EnvLine+strconv.Itoa(i)+"="+l.lineOf(at).String())
+		}
+	}
+	more, _ := l.build.toolOf.step(op.GetExec().Meta.Args[1:], env, states, false)
+	op.Inputs, op.Op = more.Inputs, more.Op
+	return states
+}
+
+// ends returns the first and the last of some states.
+func ends(states []*pb.Input) []*pb.Input {
+	if len(states) < 3 {
+		return states
+	}
+	return []*pb.Input{states[0], states[len(states)-1]}
 }
 
 // unmark takes the mark of such a step away.
@@ -145,16 +163,30 @@ func rootOf(op *pb.Op, output int64) (below *pb.Input, made bool) {
 	return nil, true
 }
 
-// lineOf returns where a vertex comes from: file, line and the text there.
-func (l *linker) lineOf(at *pb.Input) string {
+// line is a line of a file.
+type line struct {
+	File   string
+	Number int
+	Text   string
+}
+
+func (l line) String() string {
+	if l.Number == 0 {
+		return l.Text
+	}
+	return fmt.Sprintf("%s:%d %s", l.File, l.Number, l.Text)
+}
+
+// lineOf returns the line that a vertex comes from, the name of the vertex where none is known.
+func (l *linker) lineOf(at *pb.Input) line {
 	for _, location := range l.out.Source.GetLocations()[at.Digest].GetLocations() {
 		info := l.out.Source.Infos[location.SourceIndex]
 		lines := strings.Split(string(info.Data), "\n")
 		for _, r := range location.Ranges {
 			if n := int(r.Start.Line); 0 < n && n <= len(lines) {
-				return fmt.Sprintf("%s:%d %s", info.Filename, n, strings.TrimSpace(lines[n-1]))
+				return line{info.Filename, n, strings.TrimSpace(lines[n-1])}
 			}
 		}
 	}
-	return l.out.Metadata[digest.Digest(at.Digest)].Description["llb.customname"]
+	return line{Text: l.out.Metadata[digest.Digest(at.Digest)].Description["llb.customname"]}
 }

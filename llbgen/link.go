@@ -155,9 +155,10 @@ func (l *linker) add(ctx context.Context, def *llb.Definition) (*pb.Input, error
 			head = op.Inputs[0]
 			break
 		}
-		marked := def.Metadata[before].Description[measured] != ""
-		if marked {
-			l.withStates(&op)
+		marked := l.build.markedOf(def.Metadata[before])
+		var states []*pb.Input
+		if marked != nil {
+			states = l.withStates(&op, marked)
 			changed = true
 		}
 		if changed {
@@ -171,8 +172,11 @@ func (l *linker) add(ctx context.Context, def *llb.Definition) (*pb.Input, error
 		}
 		moved[string(before)] = &pb.Input{Digest: string(after)}
 		l.append(def, dt, before, after)
-		if marked {
+		if marked != nil {
 			l.unmark(after)
+			if marked.Limit().Text == "" {
+				l.build.noteSize(l, marked, after, states)
+			}
 		}
 	}
 	return head, nil

@@ -278,8 +278,9 @@ func (g *Generator) planFile(ctx context.Context, file *module.File, opt dockerf
 		TargetPlatform: opt.TargetPlatform,
 		Requested:      bc.TargetPlatforms,
 		AllStages:      opt.AllStages,
-		Request:        !slices.Contains([]string{"", ExpandRequest}, bc.BuildOpts().Opts["requestid"]),
+		Request:        !slices.Contains([]string{"", ExpandRequest, SizeRequest}, bc.BuildOpts().Opts["requestid"]),
 		Branches:       bc.BuildOpts().Opts["requestid"] == lint.SubrequestLintDefinition.Name,
+		Sizes:          bc.BuildOpts().Opts["requestid"] == SizeRequest,
 		Files:          g.sources.Files,
 		Pin:            g.pin,
 	}

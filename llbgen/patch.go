@@ -46,6 +46,10 @@ func (b *build) patch(ctx context.Context, u *unit, def *llb.Definition) (*llb.D
 				return nil, err
 			}
 			changed = true
+			if same := op.GetFile().Actions[0].Input; gate.Limit.Text == "" && u.file.Gates.Stage == "" && same >= 0 { // nothing waits
+				moved[string(before)] = op.Inputs[same]
+				continue
+			}
 		}
 		if gate != nil && u.file.Gates.Stage == "" {
 			same := waitFor(gate, &op, &meta)

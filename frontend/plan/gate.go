@@ -49,6 +49,9 @@ func (w Wait) Title() string {
 // is there once these are.
 func (i *Instance) Waits() []Wait { return i.waits }
 
+// Limit returns how large the instance may be; nil for no limit.
+func (i *Instance) Limit() *Limit { return i.limit }
+
 // findWaits finds out what the instance builds. That of all it needs is known.
 func (i *Instance) findWaits() {
 	base := i.Base.To

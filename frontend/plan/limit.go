@@ -13,7 +13,8 @@ import (
 type Limit struct {
 	// Of is the instance that has it.
 	Of *Instance
-	// Bytes is the limit, Text what the user wrote.
+	// Bytes is the limit, Text what the user wrote. Without a text there is no limit, and
+	// the tree is measured.
 	Bytes int64
 	Text  string
 }
@@ -22,7 +23,7 @@ type Limit struct {
 func (p *planner) limitOf(inst *Instance) (*Limit, error) {
 	from := inst.From
 	if from.MaxSize == "" {
-		return nil, nil
+		return p.measured(inst), nil
 	}
 	text, err := p.fromWord(from, inst.Env, from.MaxSize)
 	if err != nil {
@@ -35,7 +36,19 @@ func (p *planner) limitOf(inst *Instance) (*Limit, error) {
 		}
 		return nil, from.Error(from.MaxSizeFlag, fmt.Errorf("--max-size: %w", err))
 	}
+	if p.opt.Sizes {
+		return p.measured(inst), nil
+	}
 	return &Limit{inst, bytes, text}, nil
+}
+
+// measured returns what has an instance measured where the build asks for sizes; nil where it does
+// not.
+func (p *planner) measured(inst *Instance) *Limit {
+	if !p.opt.Sizes {
+		return nil
+	}
+	return &Limit{Of: inst}
 }
 
 // sizes are the sizes that are understood, none of which is too large for a number.

@@ -11,7 +11,7 @@ import (
 // is further up.
 func (g *Graph) Text() string {
 	g = g.folded()
-	t := &tree{graph: g, drawn: map[int]bool{}}
+	t := &drawing{graph: g, drawn: map[int]bool{}}
 	for i, build := range g.Builds {
 		if i > 0 {
 			t.out.WriteByte('\n')
@@ -23,7 +23,7 @@ func (g *Graph) Text() string {
 	return t.out.String()
 }
 
-type tree struct {
+type drawing struct {
 	graph *Graph
 	drawn map[int]bool
 	out   strings.Builder
@@ -31,7 +31,7 @@ type tree struct {
 
 // children draws what node needs, each line behind indent. platform is what
 // was drawn above.
-func (t *tree) children(node Node, indent, platform string) {
+func (t *drawing) children(node Node, indent, platform string) {
 	t.drawn[node.ID] = true
 	for i, need := range node.Needs {
 		branch, below := "├── ", "│   "

@@ -189,7 +189,7 @@ func (x *expander) units(platforms []*ocispecs.Platform) []*Unit {
 	var units []*Unit
 	picked := map[string]string{} // a name means one thing on all platforms
 	for i, p := range x.plans {
-		u := &Unit{Root: p.Root, epoch: p.Epochs[p.Root], Platform: platforms[i], whole: true, needed: needed(p.Root)}
+		u := &Unit{Root: p.Root, epoch: p.Epochs[p.Root], Platform: platforms[i], whole: true, needed: Needed(p.Root)}
 		if x.opt.Kept {
 			needs := map[*plan.Instance]bool{}
 			u.kept = slices.DeleteFunc(slices.Clone(p.Kept), func(inst *plan.Instance) bool {

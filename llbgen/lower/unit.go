@@ -47,7 +47,7 @@ func Units(p *plan.Plan, platform *ocispecs.Platform, n *Names, bake bool) ([]*U
 	// a stage that is built FROM the root as an image cannot stand in its text
 	needs := map[*plan.Instance]bool{}
 	kept := slices.DeleteFunc(slices.Clone(p.Kept), func(inst *plan.Instance) bool { return needsBuild(inst, p.Root, needs) })
-	made := needed(p.Root)
+	made := Needed(p.Root)
 	for roots := []*plan.Instance{p.Root}; len(roots) > 0; roots = roots[1:] {
 		if seen[roots[0]] {
 			continue
@@ -71,8 +71,8 @@ func Units(p *plan.Plan, platform *ocispecs.Platform, n *Names, bake bool) ([]*U
 	return all, nil
 }
 
-// needed returns the instances of which root is made.
-func needed(root *plan.Instance) map[*plan.Instance]bool {
+// Needed returns the instances of which root is made.
+func Needed(root *plan.Instance) map[*plan.Instance]bool {
 	out := map[*plan.Instance]bool{}
 	var visit func(*plan.Instance)
 	visit = func(inst *plan.Instance) {
