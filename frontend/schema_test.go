@@ -55,3 +55,31 @@ func TestAnswersFollowTheirSchemas(t *testing.T) {
 		}
 	}
 }
+
+// TestSizesFollowTheirSchema guards docs/schemas/size.json: of made-up measurements, and of a target
+// that has no files.
+func TestSizesFollowTheirSchema(t *testing.T) {
+	t.Parallel()
+	schema, err := jsonschema.NewCompiler().Compile("../docs/schemas/size.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty := gatewaytest.Dockerfile("FROM scratch\nLABEL a=b", "requestid", "frontend.size")
+	full, err := gatewaytest.Case(cases(t)["../testdata/cases/size.txtar"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range []gatewaytest.Build{empty, full} {
+		rec, err := gatewaytest.Run(t.Context(), b, frontend.Build)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := jsonschema.UnmarshalJSON(strings.NewReader(rec.Metadata["result.json"]))
+		if err != nil {
+			t.Fatal(rec.Error, err)
+		}
+		if err := schema.Validate(answer); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -269,6 +269,9 @@ func (g *Generator) SourceMap(text *diagnostic.Text) *llb.SourceMap {
 	return g.sources.SourceMap(text)
 }
 
+// limits are what becomes of limits in requests that differ from a build.
+var limits = map[string]plan.Limits{ExpandRequest: plan.Ignore, SizeRequest: plan.Measure}
+
 func (g *Generator) planFile(ctx context.Context, file *module.File, opt dockerfile2llb.ConvertOpt) (*plan.Plan, error) {
 	bc := opt.Client
 	options := plan.Options{
@@ -280,7 +283,7 @@ func (g *Generator) planFile(ctx context.Context, file *module.File, opt dockerf
 		AllStages:      opt.AllStages,
 		Request:        !slices.Contains([]string{"", ExpandRequest, SizeRequest}, bc.BuildOpts().Opts["requestid"]),
 		Branches:       bc.BuildOpts().Opts["requestid"] == lint.SubrequestLintDefinition.Name,
-		Sizes:          bc.BuildOpts().Opts["requestid"] == SizeRequest,
+		Limits:         limits[bc.BuildOpts().Opts["requestid"]],
 		Files:          g.sources.Files,
 		Pin:            g.pin,
 	}

@@ -34,7 +34,7 @@ func (p *planner) resolve(inst *Instance) error {
 	p.note(fileOf(env).wide...)
 	for _, ref := range from.References {
 		at := place{kind: kindOf(from, ref), in: from, inst: inst, reference: ref, platform: platform}
-		if ref.With || ref.After && p.opt.Sizes { // what an operand adds hangs on the base
+		if ref.With || ref.After && p.opt.Limits == Measure { // what an operand adds hangs on the base
 			continue
 		}
 		edges, err := p.edges(at)

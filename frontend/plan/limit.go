@@ -19,6 +19,19 @@ type Limit struct {
 	Text  string
 }
 
+// Limits is what becomes of the limits of stages' sizes.
+type Limits int
+
+// What becomes of limits.
+const (
+	// Hold makes gates of them.
+	Hold Limits = iota
+	// Ignore only reads them.
+	Ignore
+	// Measure plans without any gates, and has each stage measured.
+	Measure
+)
+
 // limitOf returns that of a FROM; nil where it has none.
 func (p *planner) limitOf(inst *Instance) (*Limit, error) {
 	from := inst.From
@@ -36,7 +49,7 @@ func (p *planner) limitOf(inst *Instance) (*Limit, error) {
 		}
 		return nil, from.Error(from.MaxSizeFlag, fmt.Errorf("--max-size: %w", err))
 	}
-	if p.opt.Sizes {
+	if p.opt.Limits != Hold {
 		return p.measured(inst), nil
 	}
 	return &Limit{inst, bytes, text}, nil
@@ -45,7 +58,7 @@ func (p *planner) limitOf(inst *Instance) (*Limit, error) {
 // measured returns what has an instance measured where the build asks for sizes; nil where it does
 // not.
 func (p *planner) measured(inst *Instance) *Limit {
-	if !p.opt.Sizes {
+	if p.opt.Limits != Measure {
 		return nil
 	}
 	return &Limit{Of: inst}

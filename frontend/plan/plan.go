@@ -46,8 +46,8 @@ type Options struct {
 	Request bool
 	// AllStages plans every stage, not only what the target needs.
 	AllStages bool
-	// Sizes plans without gates, and has each stage measured.
-	Sizes bool
+	// Limits says what becomes of the limits of stages' sizes.
+	Limits Limits
 	// Branches examines lines that are off, too.
 	Branches bool
 	// Files are those of the build.

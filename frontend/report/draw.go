@@ -61,6 +61,9 @@ func label(node Node, platform string) string {
 	if node.Kind == Context {
 		text += " (named context)"
 	}
+	if node.MaxSize != "" {
+		text += " (at most " + node.MaxSize + ")"
+	}
 	if platform != "" && node.Platform != "" && node.Platform != platform {
 		text += " (" + node.Platform + ")"
 	}

@@ -56,7 +56,9 @@ type Node struct {
 	Description string            `json:"description,omitempty"`
 	File        string            `json:"file,omitempty"`
 	Line        int               `json:"line,omitempty"`
-	Needs       []Need            `json:"needs,omitempty"`
+	// MaxSize is how large the stage may be, as the user wrote it.
+	MaxSize string `json:"maxSize,omitempty"`
+	Needs   []Need `json:"needs,omitempty"`
 
 	// inst is what a stage was drawn from.
 	inst *plan.Instance
@@ -130,6 +132,9 @@ func (b *builder) instance(inst *plan.Instance) int {
 		File:        b.fileOf(inst),
 		Line:        from.StartLine,
 		inst:        inst,
+	}
+	if limit := inst.Limit(); limit != nil {
+		node.MaxSize = limit.Text
 	}
 	if inst.Replaced {
 		node.Kind = Context
