@@ -1,0 +1,194 @@
+package needed
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A builtTree is a tree of programs and libraries that the C compiler makes: none of
+// them does anything, a loader maps them all the same.
+type builtTree struct {
+	t      *testing.T
+	root   string
+	loader string // as programs name it
+	stubs  map[string]string
+}
+
+func newBuiltTree(t *testing.T) *builtTree {
+	t.Helper()
+	b := &builtTree{t: t, root: t.TempDir(), stubs: map[string]string{}, loader: hostLoader(t)}
+	text, err := os.ReadFile(b.loader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.file(b.loader, string(text))
+	return b
+}
+
+func (b *builtTree) file(name, text string) {
+	b.t.Helper()
+	at := filepath.Join(b.root, name)
+	err := os.MkdirAll(filepath.Dir(at), 0o755)
+	if err == nil {
+		err = os.WriteFile(at, []byte(text), 0o755)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *builtTree) link(name, target string) {
+	b.t.Helper()
+	at := filepath.Join(b.root, name)
+	err := os.MkdirAll(filepath.Dir(at), 0o755)
+	if err == nil {
+		err = os.Symlink(target, at)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// make makes what a line says: a path, and words KEY=VALUE: needs (names with commas),
+// soname, rpath, runpath, flag. A path with ".so" in it is a library, and its soname its name.
+func (b *builtTree) make(line string) {
+	b.t.Helper()
+	words := strings.Fields(line)
+	at := filepath.Join(b.root, words[0])
+	args := []string{"-nostdlib", "-Wl,--no-as-needed", "-Wl,--allow-shlib-undefined"}
+	soname := filepath.Base(words[0])
+	for _, w := range words[1:] {
+		key, value, _ := strings.Cut(w, "=")
+		switch key {
+		case "needs":
+			for n := range strings.SplitSeq(value, ",") {
+				args = append(args, b.stub(n))
+			}
+		case "soname":
+			soname = value
+		case "rpath":
+			args = append(args, "-Wl,--disable-new-dtags,-rpath,"+value)
+		case "runpath":
+			args = append(args, "-Wl,--enable-new-dtags,-rpath,"+value)
+		case "flag":
+			args = append(args, "-Wl,"+value)
+		default:
+			b.t.Fatal(w)
+		}
+	}
+	if strings.Contains(soname, ".so") {
+		args = append(args, "-shared", "-Wl,-soname,"+soname)
+	} else {
+		args = append(args, "-pie", "-Wl,-e,start", "-Wl,--dynamic-linker="+b.loader)
+	}
+	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	b.gcc(at, args...)
+}
+
+func (b *builtTree) gcc(out string, args ...string) {
+	b.t.Helper()
+	args = append([]string{"-o", out, "-xc", "-fPIC", "-", "-xnone"}, args...)
+	cmd := exec.CommandContext(b.t.Context(), "gcc", args...)
+	cmd.Stdin = strings.NewReader("void start(void) {}\n")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		b.t.Fatalf("%v: %s", err, text)
+	}
+}
+
+// stub returns a library to link with, so that what is linked needs that name.
+func (b *builtTree) stub(soname string) string {
+	if at, ok := b.stubs[soname]; ok {
+		return at
+	}
+	at := filepath.Join(b.t.TempDir(), "stub.so")
+	b.gcc(at, "-nostdlib", "-shared", "-Wl,-soname,"+soname)
+	b.stubs[soname] = at
+	return at
+}
+
+// patch changes a file.
+func (b *builtTree) patch(name string, change func([]byte)) {
+	b.t.Helper()
+	text, err := os.ReadFile(filepath.Join(b.root, name))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	change(text)
+	b.file(name, string(text))
+}
+
+// list returns what the tree's own loader maps for a program, run with the tree as
+// its root; the second result is false if this machine lets nobody do that.
+func (b *builtTree) list(program string) (libraries []string, text string, ok bool) {
+	b.t.Helper()
+	tree, err := openTree(b.t.Context(), b.root)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer tree.close()
+	program, _, err = tree.resolve(program) // as the kernel names it
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	cmd := exec.CommandContext(b.t.Context(), b.loader, "--list", program)
+	cmd.Path, cmd.Err, cmd.Env, cmd.Dir = b.loader, nil, []string{}, "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: b.root}
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
+	}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		b.t.Logf("not compared with the loader: %v", err)
+		return nil, "", false
+	}
+	if err := cmd.Wait(); err != nil {
+		return nil, out.String(), true
+	}
+	for line := range strings.Lines(out.String()) {
+		for _, f := range slices.Backward(strings.Fields(line)) {
+			if !strings.HasPrefix(f, "/") {
+				continue
+			}
+			real, _, err := tree.resolve(f)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			libraries = append(libraries, real)
+			break
+		}
+	}
+	return slices.Compact(sorted(libraries)), out.String(), true
+}
+
+// cacheText is a loader's cache, of the newer format, with entries of name, path and
+// hwcap bits.
+func cacheText(order binary.AppendByteOrder, flags uint32, entries ...[3]string) string {
+	table, texts := []byte{}, []byte{}
+	start := newHeader + newEntry*len(entries)
+	place := func(text string) uint32 {
+		at := start + len(texts)
+		texts = append(append(texts, text...), 0)
+		return uint32(at)
+	}
+	for _, e := range entries {
+		table = order.AppendUint32(table, flags)
+		table = order.AppendUint32(table, place(e[0]))
+		table = order.AppendUint32(table, place(e[1]))
+		table = order.AppendUint32(table, 0)
+		table = order.AppendUint64(table, uint64(len(e[2])))
+	}
+	head := order.AppendUint32([]byte(newMagic), uint32(len(entries)))
+	head = order.AppendUint32(head, uint32(len(texts)))
+	return string(head) + string(make([]byte, newHeader-len(head))) + string(table) + string(texts)
+}
