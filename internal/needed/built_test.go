@@ -23,13 +23,39 @@ type builtTree struct {
 
 func newBuiltTree(t *testing.T) *builtTree {
 	t.Helper()
-	b := &builtTree{t: t, root: t.TempDir(), stubs: map[string]string{}, loader: hostLoader(t)}
-	text, err := os.ReadFile(b.loader)
+	loader := hostLoader(t)
+	text, err := os.ReadFile(loader)
 	if err != nil {
 		t.Fatal(err)
 	}
+	b := &builtTree{t: t, root: t.TempDir(), stubs: map[string]string{}, loader: loader}
 	b.file(b.loader, string(text))
 	return b
+}
+
+// envMusl names a loader of musl for the tests.
+const envMusl = "STAGECRAFT_TEST_MUSL"
+
+// newMuslTree returns a tree with the loader of musl that the environment names, or
+// with a file that has the texts of one; the second result says which.
+func newMuslTree(t *testing.T) (*builtTree, bool) {
+	t.Helper()
+	b := &builtTree{t: t, root: t.TempDir(), stubs: map[string]string{}, loader: "/lib/ld-musl-x86_64.so.1"}
+	if at := os.Getenv(envMusl); at != "" {
+		text, err := os.ReadFile(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.file(b.loader, string(text))
+		return b, true
+	}
+	b.make(b.loader + " soname=libc.so")
+	text, err := os.ReadFile(filepath.Join(b.root, b.loader))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.file(b.loader, string(text)+"\x00%.*s/etc/ld-musl-x86_64.path\x00/lib:/usr/local/lib:/usr/lib\x00")
+	return b, false
 }
 
 func (b *builtTree) file(name, text string) {

@@ -2,6 +2,7 @@ package needed
 
 import (
 	"encoding/binary"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -83,15 +84,17 @@ var loaderCases = []struct {
 func TestLoaderOfTheTree(t *testing.T) {
 	t.Parallel()
 	for _, c := range loaderCases {
+		if c.name == "PLATFORM" && runtime.GOARCH != "amd64" {
+			continue // the names are of this one
+		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBuiltTree(t)
-			lib := "lib/x86_64-linux-gnu"
 			data, err := testLoader(t, b)
 			if err != nil {
 				t.Fatal(err)
 			}
-			lib = data.lib
+			lib := data.lib
 			b.fill(strings.ReplaceAll(c.files, "/LIB/", "/"+lib+"/"), data.obj.abi)
 			want := strings.Fields(strings.ReplaceAll(c.want, "/LIB/", "/"+lib+"/"))
 			got, err := found(t, b.root, "/bin/prog")
@@ -126,6 +129,64 @@ func TestLoaderOfTheTree(t *testing.T) {
 	}
 }
 
+// muslCases are as loaderCases, for the loader of musl.
+var muslCases = []struct{ name, files, want string }{
+	{"libc is the loader", "/bin/prog needs=libc.so,libpthread.so.0,libc.musl-x86_64.so.1", ""},
+	{"RUNPATH holds for libraries of libraries",
+		"/bin/prog needs=liba.so runpath=/opt/a\n/opt/a/liba.so needs=libb.so runpath=/opt/none\n/opt/a/libb.so",
+		"/opt/a/liba.so /opt/a/libb.so"},
+	{"the search path of a library comes first",
+		"/bin/prog needs=liba.so runpath=/opt/a\n/opt/a/liba.so needs=libb.so rpath=/opt/b\n/opt/a/libb.so\n/opt/b/libb.so",
+		"/opt/a/liba.so /opt/b/libb.so"},
+	{"ORIGIN", "/bin/prog needs=liba.so runpath=$ORIGIN/../opt:${ORIGIN}/x\n/opt/liba.so", "/opt/liba.so"},
+	{"a token of glibc puts a search path out of force", "/bin/prog needs=liba.so runpath=/opt/a:/opt/$LIB\n/opt/a/liba.so\n/usr/lib/liba.so", "/usr/lib/liba.so"},
+	{"a default directory", "/bin/prog needs=liba.so\n/usr/local/lib/liba.so\n/usr/lib/liba.so", "/usr/local/lib/liba.so"},
+	{"no soname serves", "/bin/prog needs=liba.so,libb.so\n/lib/liba.so soname=libz.so\n/lib/libb.so needs=libz.so\n/usr/lib/libz.so", "/lib/liba.so /lib/libb.so /usr/lib/libz.so"},
+	{"the path file", "/bin/prog needs=liba.so\n/opt/p/liba.so\n>/etc/ld-musl-x86_64.path /lib:/opt/p", "/etc/ld-musl-x86_64.path /opt/p/liba.so"},
+	{"the path file stands for the default directories", "/bin/prog needs=liba.so\n/usr/lib/liba.so\n>/etc/ld-musl-x86_64.path /lib:/opt/p", "error: /bin/prog needs liba.so, which is missing"},
+	{"a path file that says nothing new does not come", "/bin/prog needs=liba.so\n/usr/lib/liba.so\n>/etc/ld-musl-x86_64.path /opt/p:/usr/lib", "/usr/lib/liba.so"},
+	{"what is no library ends the search", "/bin/prog needs=liba.so runpath=/opt/a\n/opt/a/liba.so ?\n/lib/liba.so", "error: the loader ends at /opt/a/liba.so"},
+	{"a missing library", "/bin/prog needs=liba.so", "error: /bin/prog needs liba.so, which is missing for 64-bit"},
+	{"a cycle", "/bin/prog needs=liba.so\n/lib/liba.so needs=libb.so\n/lib/libb.so needs=liba.so", "/lib/liba.so /lib/libb.so"},
+}
+
+// What Find finds is what musl's loader loads.
+func TestLoaderOfMusl(t *testing.T) {
+	t.Parallel()
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the loader's name is that of another machine")
+	}
+	for _, c := range muslCases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b, isReal := newMuslTree(t)
+			b.fill(c.files, abi{})
+			got, err := found(t, b.root, "/bin/prog")
+			var real []string
+			var text string
+			if isReal {
+				real, text, isReal = b.list("/bin/prog")
+			}
+			if wanted, ok := strings.CutPrefix(c.want, "error: "); ok {
+				if err == nil || !strings.Contains(err.Error(), wanted) || real != nil {
+					t.Errorf("got %v %v, want %s; the loader: %s", err, got, wanted, text)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatalf("%v; the loader: %s", err, text)
+			}
+			if diff := cmp.Diff(sorted(append(strings.Fields(c.want), b.loader)), got); diff != "" {
+				t.Errorf("want, got: %s; the loader: %s", diff, text)
+			}
+			got = slices.DeleteFunc(got, func(p string) bool { return strings.HasSuffix(p, ".path") })
+			if diff := cmp.Diff(real, got); isReal && diff != "" {
+				t.Errorf("the loader, got: %s; %s", diff, text)
+			}
+		})
+	}
+}
+
 // testLoader reads the loader of a tree.
 func testLoader(t *testing.T, b *builtTree) (*loader, error) {
 	t.Helper()
@@ -138,7 +199,7 @@ func testLoader(t *testing.T, b *builtTree) (*loader, error) {
 }
 
 // fill makes what lines say. A "!" makes a library one of another machine, a "?" a text;
-// "+NAME PATH" is an entry of the loader's cache.
+// "+NAME PATH" is an entry of the loader's cache, ">NAME TEXT" a file.
 func (b *builtTree) fill(lines string, a abi) {
 	b.t.Helper()
 	var entries [][3]string
@@ -151,6 +212,9 @@ func (b *builtTree) fill(lines string, a abi) {
 		switch {
 		case isLink:
 			b.link(link, target)
+		case strings.HasPrefix(line, ">"):
+			name, content, _ := strings.Cut(line[1:], " ")
+			b.file(name, content)
 		case text:
 			b.file(plain, "/* GNU ld script */ GROUP ( libother.so )\n                                                    ")
 		case cache:
