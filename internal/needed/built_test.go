@@ -15,7 +15,7 @@ import (
 // A builtTree is a tree of programs and libraries that the C compiler makes: none of
 // them does anything, a loader maps them all the same.
 type builtTree struct {
-	t      *testing.T
+	tb     testing.TB
 	root   string
 	loader string // as programs name it
 	stubs  map[string]string
@@ -28,7 +28,7 @@ func newBuiltTree(t *testing.T) *builtTree {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &builtTree{t: t, root: t.TempDir(), stubs: map[string]string{}, loader: loader}
+	b := &builtTree{tb: t, root: t.TempDir(), stubs: map[string]string{}, loader: loader}
 	b.file(b.loader, string(text))
 	return b
 }
@@ -40,7 +40,7 @@ const envMusl = "STAGECRAFT_TEST_MUSL"
 // with a file that has the texts of one; the second result says which.
 func newMuslTree(t *testing.T) (*builtTree, bool) {
 	t.Helper()
-	b := &builtTree{t: t, root: t.TempDir(), stubs: map[string]string{}, loader: "/lib/ld-musl-x86_64.so.1"}
+	b := &builtTree{tb: t, root: t.TempDir(), stubs: map[string]string{}, loader: "/lib/ld-musl-x86_64.so.1"}
 	if at := os.Getenv(envMusl); at != "" {
 		text, err := os.ReadFile(at)
 		if err != nil {
@@ -59,33 +59,33 @@ func newMuslTree(t *testing.T) (*builtTree, bool) {
 }
 
 func (b *builtTree) file(name, text string) {
-	b.t.Helper()
+	b.tb.Helper()
 	at := filepath.Join(b.root, name)
 	err := os.MkdirAll(filepath.Dir(at), 0o755)
 	if err == nil {
 		err = os.WriteFile(at, []byte(text), 0o755)
 	}
 	if err != nil {
-		b.t.Fatal(err)
+		b.tb.Fatal(err)
 	}
 }
 
 func (b *builtTree) link(name, target string) {
-	b.t.Helper()
+	b.tb.Helper()
 	at := filepath.Join(b.root, name)
 	err := os.MkdirAll(filepath.Dir(at), 0o755)
 	if err == nil {
 		err = os.Symlink(target, at)
 	}
 	if err != nil {
-		b.t.Fatal(err)
+		b.tb.Fatal(err)
 	}
 }
 
 // make makes what a line says: a path, and words KEY=VALUE: needs (names with commas),
 // soname, rpath, runpath, flag. A path with ".so" in it is a library, and its soname its name.
 func (b *builtTree) make(line string) {
-	b.t.Helper()
+	b.tb.Helper()
 	words := strings.Fields(line)
 	at := filepath.Join(b.root, words[0])
 	args := []string{"-nostdlib", "-Wl,--no-as-needed", "-Wl,--allow-shlib-undefined"}
@@ -106,7 +106,7 @@ func (b *builtTree) make(line string) {
 		case "flag":
 			args = append(args, "-Wl,"+value)
 		default:
-			b.t.Fatal(w)
+			b.tb.Fatal(w)
 		}
 	}
 	if strings.Contains(soname, ".so") {
@@ -115,18 +115,18 @@ func (b *builtTree) make(line string) {
 		args = append(args, "-pie", "-Wl,-e,start", "-Wl,--dynamic-linker="+b.loader)
 	}
 	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
-		b.t.Fatal(err)
+		b.tb.Fatal(err)
 	}
 	b.gcc(at, args...)
 }
 
 func (b *builtTree) gcc(out string, args ...string) {
-	b.t.Helper()
+	b.tb.Helper()
 	args = append([]string{"-o", out, "-xc", "-fPIC", "-", "-xnone"}, args...)
-	cmd := exec.CommandContext(b.t.Context(), "gcc", args...)
+	cmd := exec.CommandContext(b.tb.Context(), "gcc", args...)
 	cmd.Stdin = strings.NewReader("void start(void) {}\n")
 	if text, err := cmd.CombinedOutput(); err != nil {
-		b.t.Fatalf("%v: %s", err, text)
+		b.tb.Fatalf("%v: %s", err, text)
 	}
 }
 
@@ -135,7 +135,7 @@ func (b *builtTree) stub(soname string) string {
 	if at, ok := b.stubs[soname]; ok {
 		return at
 	}
-	at := filepath.Join(b.t.TempDir(), "stub.so")
+	at := filepath.Join(b.tb.TempDir(), "stub.so")
 	b.gcc(at, "-nostdlib", "-shared", "-Wl,-soname,"+soname)
 	b.stubs[soname] = at
 	return at
@@ -143,10 +143,10 @@ func (b *builtTree) stub(soname string) string {
 
 // patch changes a file.
 func (b *builtTree) patch(name string, change func([]byte)) {
-	b.t.Helper()
+	b.tb.Helper()
 	text, err := os.ReadFile(filepath.Join(b.root, name))
 	if err != nil {
-		b.t.Fatal(err)
+		b.tb.Fatal(err)
 	}
 	change(text)
 	b.file(name, string(text))
@@ -155,17 +155,17 @@ func (b *builtTree) patch(name string, change func([]byte)) {
 // list returns what the tree's own loader maps for a program, run with the tree as
 // its root; the second result is false if this machine lets nobody do that.
 func (b *builtTree) list(program string) (libraries []string, text string, ok bool) {
-	b.t.Helper()
-	tree, err := openTree(b.t.Context(), b.root)
+	b.tb.Helper()
+	tree, err := openTree(b.tb.Context(), b.root)
 	if err != nil {
-		b.t.Fatal(err)
+		b.tb.Fatal(err)
 	}
 	defer tree.close()
 	program, _, err = tree.resolve(program) // as the kernel names it
 	if err != nil {
-		b.t.Fatal(err)
+		b.tb.Fatal(err)
 	}
-	cmd := exec.CommandContext(b.t.Context(), b.loader, "--list", program)
+	cmd := exec.CommandContext(b.tb.Context(), b.loader, "--list", program)
 	cmd.Path, cmd.Err, cmd.Env, cmd.Dir = b.loader, nil, []string{}, "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: b.root}
 	if os.Geteuid() != 0 {
@@ -175,7 +175,7 @@ func (b *builtTree) list(program string) (libraries []string, text string, ok bo
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
-		b.t.Logf("not compared with the loader: %v", err)
+		b.tb.Logf("not compared with the loader: %v", err)
 		return nil, "", false
 	}
 	if err := cmd.Wait(); err != nil {
@@ -188,7 +188,7 @@ func (b *builtTree) list(program string) (libraries []string, text string, ok bo
 			}
 			real, _, err := tree.resolve(f)
 			if err != nil {
-				b.t.Fatal(err)
+				b.tb.Fatal(err)
 			}
 			libraries = append(libraries, real)
 			break

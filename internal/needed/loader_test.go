@@ -201,10 +201,10 @@ func testLoader(t *testing.T, b *builtTree) (*loader, error) {
 // fill makes what lines say. A "!" makes a library one of another machine, a "?" a text;
 // "+NAME PATH" is an entry of the loader's cache, ">NAME TEXT" a file.
 func (b *builtTree) fill(lines string, a abi) {
-	b.t.Helper()
+	b.tb.Helper()
 	var entries [][3]string
 	for line := range strings.Lines(lines) {
-		line = strings.TrimSpace(line)
+		line = strings.TrimSuffix(line, "\n")
 		link, target, isLink := strings.Cut(line, " = ")
 		name, other := strings.CutSuffix(line, " !")
 		plain, text := strings.CutSuffix(line, " ?")

@@ -153,11 +153,12 @@ func envProgram(argument, paths string) (program, where string, err error) {
 	if !ok {
 		split, ok = strings.CutPrefix(argument, "-vS")
 	}
+	split = strings.TrimSpace(split)
 	words := []string{argument}
 	if ok {
 		if strings.ContainsAny(split, `"'\$#`) {
 			// only what runs has to be known: quotes may stand behind it
-			head, _, _ := strings.Cut(strings.TrimSpace(split), " ")
+			head, _, _ := strings.Cut(split, " ")
 			if strings.ContainsAny(head, `"'\$#=`) || strings.HasPrefix(head, "-") {
 				return "", "", fmt.Errorf("what env -S runs cannot be told from %s", show(split))
 			}
