@@ -167,11 +167,7 @@ func (b *builtTree) list(program string) (libraries []string, text string, ok bo
 	}
 	cmd := exec.CommandContext(b.tb.Context(), b.loader, "--list", program)
 	cmd.Path, cmd.Err, cmd.Env, cmd.Dir = b.loader, nil, []string{}, "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: b.root}
-	if os.Geteuid() != 0 {
-		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
-	}
+	cmd.SysProcAttr = inTree(b.root)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
@@ -195,6 +191,16 @@ func (b *builtTree) list(program string) (libraries []string, text string, ok bo
 		}
 	}
 	return slices.Compact(sorted(libraries)), out.String(), true
+}
+
+// inTree makes a directory the root of a process, in a user namespace if we may not.
+func inTree(root string) *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Chroot: root}
+	if os.Geteuid() != 0 {
+		attr.Cloneflags = syscall.CLONE_NEWUSER
+		attr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
+	}
+	return attr
 }
 
 // cacheText is a loader's cache, of the newer format, with entries of name, path and

@@ -96,7 +96,7 @@ func (p *planner) part(n Need, s, d string, last bool) (string, string, error) {
 	}
 	conflict := fmt.Errorf("the destination has another %s than %s needs", show(d), n.By)
 	if n.Config {
-		conflict = fmt.Errorf("the destination has a %s of its own, and libraries of %s are found by that of the source only", show(d), n.By)
+		conflict = fmt.Errorf("the destination has another %s than %s needs: only the source's leads to its libraries", show(d), n.By)
 	}
 	if !last || !from.isFile() || !to.isFile() {
 		return "", "", conflict

@@ -1,0 +1,232 @@
+package needed
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// step runs Main as a step of a build does, and returns what it wrote to stderr.
+func step(t *testing.T, tree, into, to, out string, sources ...string) string {
+	t.Helper()
+	var stderr bytes.Buffer
+	args := append([]string{"--tree=" + tree, "--into=" + into, "--to=" + to, "--out=" + out, "--path=/usr/bin:/bin", "--"}, sources...)
+	err := Main(t.Context(), args, &stderr)
+	if (err != nil) != (stderr.Len() > 0) {
+		t.Fatalf("%v and %q", err, stderr.String())
+	}
+	if strings.Count(stderr.String(), "\n") > 1 || strings.Contains(stderr.String(), tree) || strings.Contains(stderr.String(), into) {
+		t.Errorf("the message is not for users: %s", stderr.String())
+	}
+	return strings.TrimSuffix(stderr.String(), "\n")
+}
+
+// listing is what a directory has in it.
+func listing(t *testing.T, dir string) string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(dir, func(at string, d fs.DirEntry, err error) error {
+		if err != nil || at == dir {
+			return err
+		}
+		name := strings.TrimPrefix(at, dir)
+		if target, err := os.Readlink(at); err == nil {
+			name += "=" + target
+		} else if d.IsDir() {
+			name += "/"
+		}
+		all = append(all, name)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(all, " ")
+}
+
+// What is written: the trees are files and links (see builtTree.fill), the source is
+// /app/tool, and it is in the destination as /app/tool unless to says otherwise.
+func TestWrite(t *testing.T) {
+	t.Parallel()
+	const (
+		script = ">/app/tool #!/opt/sh\n"
+		usual  = script + ">/usr/opt/dash x\n/opt = usr/opt\n/usr/opt/sh = dash"
+	)
+	for _, c := range []struct{ name, tree, into, to, want string }{
+		{"an empty destination", usual, script, "", "/opt=usr/opt /usr/ /usr/opt/ /usr/opt/dash /usr/opt/sh=dash"},
+		{"directories that exist", usual, script + ">/usr/opt/other x", "", "/opt=usr/opt /usr/ /usr/opt/ /usr/opt/dash /usr/opt/sh=dash"},
+		{"all exists", usual, usual, "", ""},
+		{"some exists", usual, script + "/opt = usr/opt\n>/usr/opt/dash x", "", "/usr/ /usr/opt/ /usr/opt/sh=dash"},
+		{"other content", usual, script + ">/usr/opt/dash y", "", "error: the destination has another /usr/opt/dash than /app/tool needs"},
+		{"a longer file", usual, script + ">/usr/opt/dash xx", "", "error: the destination has another /usr/opt/dash than /app/tool needs"},
+		{"a file for a link", usual, script + ">/usr/opt/sh x", "", "/opt=usr/opt"},
+		{"a directory for a file", usual, script + ">/usr/opt/dash/x x", "", "error: the destination has another /usr/opt/dash than /app/tool needs"},
+		{"a file for a directory", usual, script + ">/usr/opt x", "", "error: the destination has another /usr/opt than /app/tool needs"},
+		{"another link to the same", usual, script + "/opt = /usr/opt\n>/usr/opt/dash x", "", "/usr/ /usr/opt/ /usr/opt/sh=dash"},
+		{"a directory for a link to one", usual, script + ">/opt/x x", "", "/opt/ /opt/dash /opt/sh=dash"},
+		{"a link for a directory", script + ">/opt/sh x", script + "/opt = srv/a\n>/srv/a/x x", "", "/srv/ /srv/a/ /srv/a/sh"},
+		{"a link that leads nowhere", script + ">/opt/sh x", script + "/opt = srv/a", "", "error: the destination has another /opt than /app/tool needs"},
+		{"a link in a loop", script + ">/opt/sh x", script + "/opt = opt", "", "error: the destination has another /opt than /app/tool needs"},
+		{"a link out of the tree", script + ">/opt/sh x", script + "/opt = ../../../../../../../../tmp", "", "error: the destination has another /opt than /app/tool needs"},
+		{"a link of the source out of the tree", script + "/opt/sh = ../../../../../../etc/passwd\n>/etc/passwd x", script, "", "/etc/ /etc/passwd /opt/ /opt/sh=../../../../../../etc/passwd"},
+		{"a program of another place", usual, ">/bin/x #!/opt/sh", "/bin/x", "/opt=usr/opt /usr/ /usr/opt/ /usr/opt/dash /usr/opt/sh=dash"},
+		{"a program found by another PATH", ">/app/tool #!/opt/env x\n>/opt/env x\n>/bin/x x", ">/app/tool #!/opt/env x\n>/usr/bin/x x", "", "error: the destination has a /usr/bin/x of its own, which /app/tool would use there"},
+
+		{"ORIGIN", "/app/tool needs=liba.so runpath=$ORIGIN\n/app/liba.so", "/app/tool needs=liba.so runpath=$ORIGIN", "", "/app/ /app/liba.so LOADER"},
+		{"ORIGIN under another name", "/app/tool needs=liba.so runpath=$ORIGIN\n/app/liba.so", "/app/x needs=liba.so runpath=$ORIGIN", "/app/x", "/app/ /app/liba.so LOADER"},
+		{"ORIGIN elsewhere", "/app/tool needs=liba.so runpath=$ORIGIN\n/app/liba.so", "/bin/tool needs=liba.so runpath=$ORIGIN", "/bin/", "error: /app/tool is found in /app, and its search for libraries uses $ORIGIN, its own directory: copy it to the same path"},
+		{"ORIGIN of a library elsewhere", "/app/tool needs=liba.so\n/lib/liba.so needs=libb.so runpath=$ORIGIN/b\n/lib/b/libb.so", "/bin/tool needs=liba.so", "/bin/", "error: /app/tool is found in /app, and its search for libraries uses $ORIGIN, its own directory: copy it to the same path"},
+		{"a cache", "/app/tool needs=liba.so\n/opt/liba.so\n+liba.so /opt/liba.so", "/app/tool needs=liba.so", "", "/etc/ /etc/ld.so.cache LOADER /opt/ /opt/liba.so"},
+		{"a cache of its own", "/app/tool needs=liba.so\n/opt/liba.so\n+liba.so /opt/liba.so", "/app/tool needs=liba.so\n+libx.so /opt/libx.so", "", "error: the destination has another /etc/ld.so.cache than /app/tool needs: only the source's leads to its libraries"},
+		{"the same cache", "/app/tool needs=liba.so\n/opt/liba.so\n+liba.so /opt/liba.so", "/app/tool needs=liba.so\n+liba.so /opt/liba.so", "", "LOADER /opt/ /opt/liba.so"},
+		{"a library of its own comes first", "/app/tool needs=liba.so\n/usr/lib/liba.so", "/app/tool needs=liba.so\n/lib/liba.so", "", "error: the destination has a /lib/liba.so of its own, which /app/tool would use there"},
+		{"a cache of its own that leads elsewhere", "/app/tool needs=liba.so\n/lib/liba.so", "/app/tool needs=liba.so\n/opt/liba.so\n+liba.so /opt/liba.so", "", "error: the destination has a /opt/liba.so of its own, which /app/tool would use there"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBuiltTree(t)
+			l, err := testLoader(t, b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			into := &builtTree{tb: t, root: t.TempDir(), stubs: b.stubs, loader: b.loader}
+			for tree, files := range map[*builtTree]string{b: c.tree, into: c.into} {
+				tree.fill(files, l.obj.abi)
+			}
+			out := t.TempDir()
+			to := c.to
+			if to == "" {
+				to = "/app/tool"
+			}
+			got := step(t, b.root, into.root, to, out, "/app/tool")
+			if want, ok := strings.CutPrefix(c.want, "error: "); ok {
+				if got != "COPY --needed: "+want || listing(t, out) != "" {
+					t.Errorf("got %s (%s)\nwant %s", got, listing(t, out), want)
+				}
+				return
+			}
+			if got != "" {
+				t.Fatal(got)
+			}
+			loader := pathOf(b.loader)
+			want := strings.Fields(strings.ReplaceAll(c.want, "LOADER", loader))
+			if diff := cmp.Diff(sorted(want), sorted(strings.Fields(listing(t, out)))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// pathOf is a file and the directories that lead to it, as listing has them.
+func pathOf(file string) string {
+	var all []string
+	for dir := filepath.Dir(file); dir != "/"; dir = filepath.Dir(dir) {
+		all = append(all, dir+"/")
+	}
+	return strings.Join(append(all, file), " ")
+}
+
+// Modes, times, owners and attributes are kept, of directories too.
+func TestWriteKeepsMetadata(t *testing.T) {
+	t.Parallel()
+	b := newBuiltTree(t)
+	b.fill(">/app/tool #!/opt/deep/sh\n>/opt/deep/dash x\n/opt/deep/sh = dash", abi{})
+	at := func(name string) string { return filepath.Join(b.root, name) }
+	then := time.Unix(1_000_000_000, 5000)
+	for name, mode := range map[string]os.FileMode{"opt/deep/dash": 0o751 | os.ModeSetuid, "opt/deep": 0o711 | os.ModeSetgid, "opt": 0o777 | os.ModeSticky} {
+		if os.Geteuid() == 0 {
+			if err := os.Chown(at(name), 12, 34); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Chmod(at(name), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	attributes := syscall.Setxattr(at("opt/deep/dash"), "user.stagecraft", []byte("x"), 0) == nil
+	for _, name := range []string{"opt/deep/dash", "opt/deep", "opt"} {
+		if err := os.Chtimes(at(name), then, then); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := t.TempDir()
+	if got := step(t, b.root, t.TempDir(), "/app/tool", out, "/app/tool"); got != "" {
+		t.Fatal(got)
+	}
+	for _, name := range []string{"opt", "opt/deep", "opt/deep/dash", "opt/deep/sh"} {
+		want, err := os.Lstat(at(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.Lstat(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b := want.Sys().(*syscall.Stat_t), got.Sys().(*syscall.Stat_t)
+		if a.Mode != b.Mode || a.Mtim != b.Mtim || a.Uid != b.Uid || a.Gid != b.Gid {
+			t.Errorf("%s: %o %v %d, want %o %v %d", name, b.Mode, b.Mtim, b.Uid, a.Mode, a.Mtim, a.Uid)
+		}
+	}
+	if attributes {
+		value := make([]byte, 8)
+		if n, err := syscall.Getxattr(filepath.Join(out, "opt/deep/dash"), "user.stagecraft", value); err != nil || string(value[:n]) != "x" {
+			t.Errorf("%q %v", value, err)
+		}
+	}
+}
+
+// Programs of the machine run in a tree of what they need and nothing else.
+func TestProgramsRunElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"git", "node", "bash", "gcc"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			program, err := exec.LookPath(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if program, err = filepath.EvalSymlinks(program); err != nil {
+				t.Fatal(err)
+			}
+			root := t.TempDir()
+			text, err := os.ReadFile(program)
+			if err == nil {
+				err = os.MkdirAll(filepath.Join(root, filepath.Dir(program)), 0o755)
+			}
+			if err == nil {
+				err = os.WriteFile(filepath.Join(root, program), text, 0o755)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			(&builtTree{tb: t, root: root}).file("/dev/null", "") // git opens it
+			out := t.TempDir()
+			if got := step(t, "/", root, program, out, program); got != "" {
+				t.Fatal(got)
+			}
+			if text, err := exec.CommandContext(t.Context(), "cp", "-a", out+"/.", root).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, text)
+			}
+			cmd := exec.CommandContext(t.Context(), program, "--version")
+			cmd.Dir, cmd.Env = "/", []string{}
+			cmd.SysProcAttr = inTree(root)
+			got, err := cmd.CombinedOutput()
+			if os.IsPermission(err) && len(got) == 0 {
+				t.Logf("not run: %v", err)
+				return
+			}
+			if err != nil || !slices.ContainsFunc(got, func(c byte) bool { return '0' <= c && c <= '9' }) {
+				t.Errorf("%v: %s", err, got)
+			}
+		})
+	}
+}
