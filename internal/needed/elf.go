@@ -12,11 +12,12 @@ import (
 
 // What an ELF file may have: the largest known ones are far below.
 const (
-	maxSegments    = 64 << 10 // bytes of program headers, the kernel's own limit
-	maxDynamic     = 1 << 20  // bytes of the dynamic section
-	maxDependences = 4096     // libraries that one file names
-	maxString      = 64 << 10 // bytes of a search path
-	maxElements    = 1024     // directories of a search path
+	maxSegments    = 64 << 10  // bytes of program headers, the kernel's own limit
+	maxDynamic     = 1 << 20   // bytes of the dynamic section
+	maxDependences = 4096      // libraries that one file names
+	maxString      = 64 << 10  // bytes of a search path
+	maxStrings     = 256 << 10 // bytes of all names and search paths
+	maxElements    = 1024      // directories of a search path
 )
 
 // errNotELF says that a file does not begin as an ELF file does.
@@ -44,6 +45,7 @@ type object struct {
 	runpath     searchPath
 	noDefault   bool // DF_1_NODEFLIB
 	needs       []dependence
+	strings     int // bytes of all names and search paths
 }
 
 // An abi is what a loader compares before it takes a library.
@@ -179,6 +181,13 @@ func (o *object) readDynamic(f *elf.File, p *elf.Prog) error {
 		}
 		entries = append(entries, e)
 	}
+	text := func(offset uint64, limit int) (string, error) {
+		s, err := readVirtual(f, strtab, offset, limit)
+		if o.strings += len(s); o.strings > maxStrings {
+			err = errors.New("its names are too long together")
+		}
+		return s, err
+	}
 	for _, e := range entries {
 		var err error
 		switch e.tag {
@@ -187,16 +196,16 @@ func (o *object) readDynamic(f *elf.File, p *elf.Prog) error {
 				return errors.New("it needs too many libraries")
 			}
 			d := dependence{optional: e.tag == elf.DT_AUXILIARY}
-			d.name, err = readVirtual(f, strtab, e.value, 4096)
+			d.name, err = text(e.value, 4096)
 			o.needs = append(o.needs, d)
 		case elf.DT_SONAME:
-			o.soname, err = readVirtual(f, strtab, e.value, 4096)
+			o.soname, err = text(e.value, 4096)
 		case elf.DT_RPATH:
 			o.rpath.set = true
-			o.rpath.text, err = readVirtual(f, strtab, e.value, maxString)
+			o.rpath.text, err = text(e.value, maxString)
 		case elf.DT_RUNPATH:
 			o.runpath.set = true
-			o.runpath.text, err = readVirtual(f, strtab, e.value, maxString)
+			o.runpath.text, err = text(e.value, maxString)
 		case elf.DT_FLAGS_1:
 			o.noDefault = elf.DynFlag1(e.value)&elf.DF_1_NODEFLIB != 0
 		}

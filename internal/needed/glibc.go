@@ -9,9 +9,9 @@ import (
 
 // glibc searches for a library as glibc's loader does.
 func (k *linking) glibc(by *mapped, name string) (hits []hit, tried []string, err error) {
-	dirs := k.rpaths(by)
+	dirs := by.chain
 	if by.obj.runpath.set {
-		dirs = k.expandPath(by, by.obj.runpath.text)
+		dirs = by.own
 	}
 	tried = dirNames(dirs)
 	hits, done, err := k.inDirs(dirs, name)
@@ -70,16 +70,13 @@ func dirNames(dirs []searchDir) []string {
 	return names
 }
 
-// rpaths are the directories of the DT_RPATHs from an object up to the program. Those
-// of an object that has a DT_RUNPATH do not count.
-func (k *linking) rpaths(by *mapped) []searchDir {
-	var dirs []searchDir
-	for m := by; m != nil && len(dirs) < maxElements; m = m.by {
-		if !m.obj.runpath.set {
-			dirs = append(dirs, k.expandPath(m, m.obj.rpath.text)...)
-		}
+// glibcPaths returns the directories of an object's DT_RUNPATH, and those of its DT_RPATH, which
+// hold for all that it loads. One that has a DT_RUNPATH has no DT_RPATH.
+func (k *linking) glibcPaths(m *mapped) (runpath, rpath []searchDir) {
+	if m.obj.runpath.set {
+		return k.expandPath(m, m.obj.runpath.text), nil
 	}
-	return dirs
+	return nil, k.expandPath(m, m.obj.rpath.text)
 }
 
 // inDirs returns the first library of a name that serves every processor, and those

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
 // maxObjects is how many objects one program may load.
-const maxObjects = 10_000
+const maxObjects = 4096
 
 // A mapped is an object in the memory of a program.
 type mapped struct {
@@ -16,6 +17,9 @@ type mapped struct {
 	real string
 	obj  *object
 	by   *mapped // what asked for it first; nil for the program
+
+	own   []searchDir // of its DT_RUNPATH
+	chain []searchDir // of the DT_RPATHs from it up to the program; for musl of all search paths
 }
 
 // origin is what $ORIGIN stands for.
@@ -53,7 +57,9 @@ func (f *finder) link(name, real string, obj *object) (bool, error) {
 		return false, fmt.Errorf("%s cannot run: %w", show(name), err)
 	}
 	k := &linking{f: f, loader: l, byName: map[string]*mapped{}, byReal: map[string]*mapped{}}
-	k.add(&mapped{name: real, real: real, obj: obj}, "")
+	if err := k.add(&mapped{name: real, real: real, obj: obj}, ""); err != nil {
+		return false, err
+	}
 	own := &mapped{name: l.name, real: l.real, obj: l.obj}
 	k.byName[l.name], k.byReal[l.real] = own, own
 	if l.obj.soname != "" {
@@ -74,7 +80,22 @@ func (f *finder) link(name, real string, obj *object) (bool, error) {
 	return k.origin, nil
 }
 
-func (k *linking) add(m *mapped, name string) {
+func (k *linking) add(m *mapped, name string) error {
+	own := k.glibcPaths
+	if k.loader.musl {
+		own = k.muslPath
+	}
+	m.own, m.chain = own(m)
+	switch {
+	case m.by == nil:
+	case len(m.chain) == 0:
+		m.chain = m.by.chain // long ways share it
+	default:
+		m.chain = slices.Concat(m.chain, m.by.chain)
+	}
+	if len(m.chain) > maxElements {
+		return fmt.Errorf("what %s needs is searched for in more than %d directories", k.way(m), maxElements)
+	}
 	k.maps = append(k.maps, m)
 	k.byReal[m.real] = m
 	k.alias(name, m)
@@ -84,6 +105,7 @@ func (k *linking) add(m *mapped, name string) {
 	if usesOrigin(m.obj.rpath.text) || usesOrigin(m.obj.runpath.text) {
 		k.origin = true
 	}
+	return nil
 }
 
 // alias lets later requests for a name find what is mapped. The first one counts.
@@ -145,7 +167,7 @@ func (k *linking) take(by *mapped, name string, h hit) error {
 		}
 	}
 	if h.config {
-		if err := k.f.need(k.loader.configFile, k.chain(by), true); err != nil {
+		if err := k.f.need(k.loader.configFile, k.way(by), true); err != nil {
 			return err
 		}
 	}
@@ -156,12 +178,16 @@ func (k *linking) take(by *mapped, name string, h hit) error {
 	if len(k.maps) == maxObjects {
 		return fmt.Errorf("%s loads more than %d libraries", show(k.maps[0].name), maxObjects)
 	}
-	k.add(&mapped{name: h.name, real: h.real, obj: h.obj, by: by}, name)
-	return nil
+	return k.add(&mapped{name: h.name, real: h.real, obj: h.obj, by: by}, name)
 }
 
 // use keeps a name that the loader opens.
-func (k *linking) use(name string, by *mapped) error { return k.f.need(name, k.chain(by), false) }
+func (k *linking) use(name string, by *mapped) error {
+	if _, ok := k.f.needs[name]; ok {
+		return nil // most libraries are used again and again
+	}
+	return k.f.need(name, k.way(by), false)
+}
 
 // path is the search for a name with a slash in it.
 func (k *linking) path(_ *mapped, name string) (hits []hit, tried []string, err error) {
@@ -202,10 +228,10 @@ func (k *linking) open(name string) (hit, bool, error) {
 	return hit{name: name, real: real, obj: obj}, true, nil
 }
 
-// chain names an object by the way that leads to it from the program.
-func (k *linking) chain(m *mapped) string {
+// way names an object by the way that leads to it from the program.
+func (k *linking) way(m *mapped) string {
 	text := show(m.name)
-	const longest = 8 // a chain is for people
+	const longest = 8 // it is for people
 	for i := 0; m.by != nil; i++ {
 		m = m.by
 		if i == longest {
@@ -217,7 +243,7 @@ func (k *linking) chain(m *mapped) string {
 }
 
 func (k *linking) asks(by *mapped, name string) string {
-	return fmt.Sprintf("%s needs %s", k.chain(by), show(name))
+	return fmt.Sprintf("%s needs %s", k.way(by), show(name))
 }
 
 func (k *linking) missing(by *mapped, name string, tried []string) error {

@@ -9,10 +9,7 @@ import (
 // muslSearch searches for a library as musl's loader does: whichever of the two search
 // paths an object has, it holds for all that the object loads too.
 func (k *linking) muslSearch(by *mapped, name string) (hits []hit, tried []string, err error) {
-	var dirs []string
-	for m := by; m != nil && len(dirs) < maxElements; m = m.by {
-		dirs = append(dirs, k.muslPath(m)...)
-	}
+	dirs := dirNames(by.chain)
 	if h, ok, err := k.first(dirs, name); ok || err != nil {
 		return []hit{h}, nil, err
 	}
@@ -47,7 +44,7 @@ func (k *linking) first(dirs []string, name string) (hit, bool, error) {
 
 // muslPath returns the search path of an object. One with a token that musl does not know
 // is none.
-func (k *linking) muslPath(m *mapped) []string {
+func (k *linking) muslPath(m *mapped) (_, dirs []searchDir) {
 	text := m.obj.rpath.text
 	if m.obj.runpath.set {
 		text = m.obj.runpath.text
@@ -58,12 +55,15 @@ func (k *linking) muslPath(m *mapped) []string {
 			break
 		}
 		if !strings.HasPrefix(after, "ORIGIN") && !strings.HasPrefix(after, "{ORIGIN}") {
-			return nil
+			return nil, nil
 		}
 		rest = after
 	}
 	text = strings.NewReplacer("${ORIGIN}", m.origin(), "$ORIGIN", m.origin()).Replace(text)
-	return muslSplit(text)
+	for _, dir := range muslSplit(text) {
+		dirs = append(dirs, searchDir{name: dir})
+	}
+	return nil, dirs
 }
 
 // muslSplit splits a list of directories, which ends of lines separate too.

@@ -88,6 +88,9 @@ func Find(ctx context.Context, root string, opt Options) (Result, error) {
 	return r, err
 }
 
+// maxTexts bounds the names and search paths of all ELF files together, in bytes.
+const maxTexts = 256 << 20
+
 // A finder looks for what programs of one tree need.
 type finder struct {
 	tree       *tree
@@ -96,6 +99,7 @@ type finder struct {
 	objects    map[string]*object // by real path; nil is no ELF file
 	loaders    map[string]*loader // by name
 	variantsOf map[variantKey][]string
+	texts      int             // bytes of the names and search paths of objects
 	done       map[string]bool // programs by real path: their $ORIGIN is used
 }
 
@@ -137,6 +141,11 @@ func (f *finder) object(real string) (*object, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", show(real), err)
+	}
+	if obj != nil {
+		if f.texts += obj.strings; f.texts > maxTexts {
+			return nil, fmt.Errorf("%s: the names in ELF files are longer than %d bytes together", show(real), maxTexts)
+		}
 	}
 	f.objects[real] = obj
 	return obj, nil

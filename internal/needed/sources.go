@@ -10,7 +10,7 @@ import (
 
 const (
 	// maxFiles bounds the files of all sources.
-	maxFiles = 2_000_000
+	maxFiles = 1_000_000
 	// maxDepth bounds how deep directories lie in a source.
 	maxDepth = 2048
 )

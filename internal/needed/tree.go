@@ -19,11 +19,16 @@ const (
 	// maxSteps bounds what a hostile tree can make us look up: a whole
 	// distribution takes some hundred thousand.
 	maxSteps = 20_000_000
+	// maxNodes bounds what is kept of a hostile tree.
+	maxNodes = 1_000_000
 	// maxEntries is how many names are read of one directory of variants.
 	maxEntries = 1000
 )
 
-var errSteps = fmt.Errorf("the tree asks for more than %d look-ups", maxSteps)
+var (
+	errSteps = fmt.Errorf("the tree asks for more than %d look-ups", maxSteps)
+	errNodes = fmt.Errorf("the tree asks for more than %d paths", maxNodes)
+)
 
 // A node is what stands at a path, links not followed. The zero node is that
 // nothing stands there.
@@ -89,6 +94,9 @@ func (t *tree) lstat(real string) (node, error) {
 	}
 	if n, ok := t.nodes[real]; ok {
 		return n, nil
+	}
+	if len(t.nodes) == maxNodes {
+		return node{}, errNodes
 	}
 	n, err := t.stat(real)
 	if err != nil {
