@@ -58,6 +58,10 @@ lint: ## Check the sources
 validate: lint engine ## Check the sources, and the Dockerfile with the builder
 	$(ON_ENGINE) buildx bake --progress=plain validate-dockerfile
 
+.PHONY: reproducible
+reproducible: engine ## Build the image twice, from nothing, and compare
+	@$(ON_ENGINE) hack/reproducible.sh
+
 .PHONY: upgrade
 upgrade: ## Move to another release of BuildKit (BUILDKIT=v1.2.3, BUILDX=v1.2.3)
 	@hack/upgrade.sh "$(BUILDKIT)" "$(BUILDX)"

@@ -14,16 +14,33 @@ variable "DESTDIR" {
   default     = "./bin"
 }
 
-# Tags come from here. A release workflow overrides it with a bake file of its
-# own that holds the tags of the release.
+variable "REPOSITORIES" {
+  description = "Where a release goes, between commas"
+  default     = "docker.io/stagecraft/dockerfile,ghcr.io/stagecraft-build/dockerfile"
+}
+
+variable "TAGS" {
+  description = "Tags of a release in each repository, between commas; hack/release-tags.sh prints them"
+  default     = ""
+}
+
+variable "SOURCE_DATE_EPOCH" {
+  description = "The time that image and layers have, in seconds since 1970; with rewrite-timestamp=true in the output, equal sources give equal layers"
+  default     = null
+}
+
+# Tags come from here; a bake file of one's own may override it.
 target "meta-helper" {
-  tags = ["stagecraft/dockerfile:local"]
+  tags = TAGS == "" ? ["stagecraft/dockerfile:local"] : [
+    for pair in setproduct(split(",", REPOSITORIES), split(",", TAGS)) : join(":", pair)
+  ]
 }
 
 target "_common" {
   args = {
     GO_VERSION                    = GO_VERSION
     VERSION                       = VERSION
+    SOURCE_DATE_EPOCH             = SOURCE_DATE_EPOCH
     BUILDKIT_CONTEXT_KEEP_GIT_DIR = 1
   }
 }
