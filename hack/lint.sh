@@ -9,6 +9,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$root"
 
 version=$(sed -n 's/^ARG GOLANGCI_LINT_VERSION=//p' Dockerfile)
+actionlint=v1.7.12
 linter=$cache/golangci-lint-$version/golangci-lint
 if [ ! -x "$linter" ]; then
   say "building golangci-lint $version (a minute or two, once)"
@@ -20,6 +21,8 @@ say "go.mod"
 go mod tidy -diff
 (cd hack/tools && go mod verify > /dev/null)
 (cd examples/hello && go vet ./...)
+say "actionlint $actionlint"
+go run "github.com/rhysd/actionlint/cmd/actionlint@$actionlint"
 if command -v shellcheck > /dev/null; then
   say "shellcheck"
   # lib.sh and its like are checked where they are sourced
