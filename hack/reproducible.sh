@@ -2,7 +2,7 @@
 # reproducible.sh [IMAGE]
 #
 # Checks that a release can be built again: builds the image of this tree twice,
-# the second time with nothing from the cache, and compares all blobs; or builds
+# the second time with no compiled package at hand, and compares all blobs; or builds
 # it once and looks for it in IMAGE, which was published from this tree. TARGET is
 # the target of bake: image for this platform, image-all for every one.
 set -euo pipefail
@@ -29,7 +29,9 @@ build() {
 }
 blobs() { (cd "$layouts/$1/blobs/sha256" && ls); }
 
-# A cache mount outlives --no-cache, but for one in a name space of its own.
+# Times are cut off at that of the commit, so files have to be newer than it:
+# nothing may come from the cache. What outlives --no-cache is a cache mount, but
+# for one in a name space of its own.
 anew=(--no-cache --set "*.args.BUILDKIT_CACHE_MOUNT_NS=again-$(date +%s%N)")
 
 if [ -n "$image" ]; then
@@ -44,8 +46,8 @@ if [ -n "$image" ]; then
   done
 else
   say "building $target"
-  build first
-  say "building $target once more, with nothing from the cache (some minutes)"
+  build first --no-cache
+  say "building $target once more, with empty cache mounts (some minutes)"
   build again "${anew[@]}"
   diff <(blobs first) <(blobs again) || die "two builds of one tree differ: < are blobs of the first, > of the second"
   say "all $(blobs first | wc -l) blobs are the same: layers, configs and manifests"

@@ -22,7 +22,7 @@ shift
 exec buildx "$kind" --progress=plain "$@"
 `
 
-// TestReference builds every Dockerfile of docs/reference and of docs/coming-from.md, with every command
+// TestReference builds every Dockerfile of docs/reference, docs/coming-from.md and docs/agents.md, with every command
 // that follows it there: each has to print what the page shows, and to fail
 // where the page shows an error.
 func TestReference(t *testing.T) {
@@ -31,7 +31,7 @@ func TestReference(t *testing.T) {
 	if err != nil || len(pages) < 3 {
 		t.Fatalf("the reference is missing: %v", err)
 	}
-	pages = append(pages, "../../docs/coming-from.md")
+	pages = append(pages, "../../docs/coming-from.md", "../../docs/agents.md")
 	bin := t.TempDir()
 	if err := os.WriteFile(filepath.Join(bin, "docker"), []byte(dockerCommand), 0o755); err != nil {
 		t.Fatal(err)
