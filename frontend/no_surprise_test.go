@@ -134,10 +134,10 @@ func needsPlace(b gatewaytest.Build, err error) bool {
 			return false
 		}
 	}
-	// upstream's, about a file as a whole
+	// about a file as a whole, or a build arg of ours
 	for _, whole := range []string{
 		"file with no instructions", "dockerfile contains no stages to build", "no build stage in current context", "the Dockerfile cannot be empty",
-		"lint violation found for rules", "failed to parse check options", "string field contains invalid UTF-8",
+		"lint violation found for rules", "STAGECRAFT_SIZE_BASE=", "failed to parse check options", "string field contains invalid UTF-8",
 	} {
 		if strings.Contains(err.Error(), whole) {
 			return false

@@ -30,12 +30,12 @@ if command -v shellcheck > /dev/null; then
 else
   say "shellcheck is not installed: shell scripts are not checked"
 fi
-if command -v npm > /dev/null; then
-  say "editors/vscode"
-  # what is installed is that of the lock file, or it is installed anew
-  cmp -s editors/vscode/package-lock.json editors/vscode/node_modules/.locked ||
-    (cd editors/vscode && npm ci --ignore-scripts --no-audit --no-fund --silent && cp package-lock.json node_modules/.locked)
-  npm --prefix editors/vscode --silent test
+# what is installed is that of the lock file, or it is installed anew
+grammar=editors/vscode
+if cmp -s $grammar/package-lock.json $grammar/node_modules/.locked ||
+  { command -v npm > /dev/null && (cd $grammar && npm ci --ignore-scripts --no-audit --no-fund --silent && cp package-lock.json node_modules/.locked); }; then
+  say "$grammar"
+  npm --prefix $grammar --silent test
 else
-  say "npm is not installed: the grammar for editors is not tested"
+  say "npm is not installed, or has no registry: the grammar for editors is not tested"
 fi

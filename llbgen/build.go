@@ -85,6 +85,7 @@ func (g *Generator) newBuildWith(opt dockerfile2llb.ConvertOpt, p *plan.Plan, wa
 		}
 		u.adds = u.Has((*syntax.Instruction).AddsFrom)
 		u.skips = !how.Plain && u.Has(func(in *syntax.Instruction) bool { return in.IfExists })
+		u.needs = u.Has(func(in *syntax.Instruction) bool { return in.Needed })
 		u.reruns = u.Has(func(in *syntax.Instruction) bool { return in.NoCache })
 		b.units = append(b.units, u)
 		b.parts[b.names.Image(u.Root)] = u

@@ -54,6 +54,9 @@ func (b *build) describe(u *unit, def *llb.Definition) {
 				text = u.withoutGates(text, def.Source, dgst)
 			}
 			text = b.ofWholeStage(u, text)
+			if _, rest, ok := strings.Cut(text, "] FROM "); ok && u.Root.Bare && !u.Root.Goes { // an image that is no stage
+				text = "FROM " + rest
+			}
 			shown, ok := u.file.ShownFrom(text)
 			if !ok {
 				shown = b.names.Show(text)

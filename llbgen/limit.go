@@ -2,8 +2,8 @@ package llbgen
 
 import (
 	"context"
-	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +27,7 @@ const measured = "stagecraft.measured"
 
 // measure puts a step in front of the copy that stands for a limit, and makes that a copy from the
 // step: what it copied from is the tree, or what it copies to where a stage can wait.
-func (b *build) measure(ctx context.Context, u *unit, limit *plan.Limit, op *pb.Op, out *llb.Definition, before digest.Digest) error {
+func (b *build) measure(ctx context.Context, u *unit, limit *plan.Limit, op *pb.Op, out *llb.Definition, before digest.Digest, noCache bool) error {
 	t, err := b.useTool(ctx)
 	if err != nil {
 		return diagnostic.At(limit.Of.From.Place(limit.Of.From.MaxSizeFlag), err)
@@ -46,9 +46,9 @@ func (b *build) measure(ctx context.Context, u *unit, limit *plan.Limit, op *pb.
 	if limit.Text == "" {
 		args = []string{"size", title}
 	}
-	step, meta := t.step(args, limitEnv(limit, len(states)), states, false)
+	step, meta := t.step(args, limitEnv(limit, len(states)), states)
 	meta.Description = map[string]string{"llb.customname": "[" + title + "] size of the tree", measured: strconv.Itoa(limit.Of.ID)}
-	meta.IgnoreCache = out.Metadata[before].IgnoreCache
+	meta.IgnoreCache = noCache || b.noCache(limit.Of)
 	dgst, err := t.add(out, step, meta)
 	if err != nil {
 		return err
@@ -91,10 +91,10 @@ func (l *linker) withStates(op *pb.Op, of *plan.Instance) (states []*pb.Input) {
 	env := limitEnv(limit, len(states))
 	if limit.Text != "" {
 		for i, at := range states {
-			env = append(env, tree.EnvLine+strconv.Itoa(i)+"="+l.lineOf(at).String())
+			env = append(env, tree.EnvLine+strconv.Itoa(i)+"="+l.nameOf(at))
 		}
 	}
-	more, _ := l.build.toolOf.step(op.GetExec().Meta.Args[1:], env, states, false)
+	more, _ := l.build.toolOf.step(op.GetExec().Meta.Args[1:], env, states)
 	op.Inputs, op.Op = more.Inputs, more.Op
 	return states
 }
@@ -170,12 +170,13 @@ type line struct {
 	Text   string
 }
 
-func (l line) String() string {
-	if l.Number == 0 {
-		return l.Text
-	}
-	return fmt.Sprintf("%s:%d %s", l.File, l.Number, l.Text)
+// nameOf is what the progress calls a vertex, without digests: unlike the number of its line it
+// stays what it is when lines above change, and so does the step that shows it.
+func (l *linker) nameOf(at *pb.Input) string {
+	return pinnedDigest.ReplaceAllString(l.out.Metadata[digest.Digest(at.Digest)].Description["llb.customname"], "")
 }
+
+var pinnedDigest = regexp.MustCompile(`@sha256:[0-9a-f]{64}`)
 
 // lineOf returns the line that a vertex comes from, the name of the vertex where none is known.
 func (l *linker) lineOf(at *pb.Input) line {
@@ -188,5 +189,5 @@ func (l *linker) lineOf(at *pb.Input) line {
 			}
 		}
 	}
-	return line{Text: l.out.Metadata[digest.Digest(at.Digest)].Description["llb.customname"]}
+	return line{Text: l.nameOf(at)}
 }

@@ -58,13 +58,13 @@ func (b *build) link(ctx context.Context, def *llb.Definition) (*llb.Definition,
 	return &l.out, nil
 }
 
-// linked returns the part that a source op stands for.
-func (l *linker) linked(op *pb.Op) part {
+// linked returns the part that a source op stands for; nil for any other op.
+func (b *build) linked(op *pb.Op) part {
 	ref, ok := strings.CutPrefix(op.GetSource().GetIdentifier(), "docker-image://"+lower.Host)
 	if !ok {
 		return nil
 	}
-	return l.build.parts[lower.Host+strings.TrimSuffix(ref, ":latest")]
+	return b.parts[lower.Host+strings.TrimSuffix(ref, ":latest")]
 }
 
 // collect notes the paths that def and its units need of each local directory.
@@ -74,7 +74,7 @@ func (l *linker) collect(ctx context.Context, def *llb.Definition, seen map[part
 		if err := op.UnmarshalVT(dt); err != nil {
 			return fmt.Errorf("failed to read LLB: %w", err)
 		}
-		if u := l.linked(&op); u != nil && !seen[u] {
+		if u := l.build.linked(&op); u != nil && !seen[u] {
 			seen[u] = true
 			// the converter may not have asked for what only a trigger needs
 			out, err := l.build.convert(ctx, u)
@@ -139,7 +139,7 @@ func (l *linker) add(ctx context.Context, def *llb.Definition) (*pb.Input, error
 			return nil, fmt.Errorf("failed to read LLB: %w", err)
 		}
 		before := digest.FromBytes(dt)
-		if u := l.linked(&op); u != nil {
+		if u := l.build.linked(&op); u != nil {
 			to, err := l.addUnit(ctx, u)
 			if err != nil {
 				return nil, err

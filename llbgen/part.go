@@ -57,9 +57,9 @@ type unit struct {
 	file *lower.File
 	// client gives the build context.
 	client *dockerui.Client
-	// adds and skips say that the text has a COPY for an ADD --from, and one that
-	// skips what is missing; reruns that a RUN runs in every build.
-	adds, skips, reruns bool
+	// adds, skips and needs say that the text has a COPY for an ADD --from, one that skips what
+	// is missing and one that brings along what is needed; reruns that a RUN runs in every build.
+	adds, skips, needs, reruns bool
 	// triggers are those of the image that the root is built FROM, where they run in the
 	// part below.
 	triggers []string

@@ -23,6 +23,7 @@ func (b *build) patch(ctx context.Context, u *unit, def *llb.Definition) (*llb.D
 	}
 	out := &llb.Definition{Metadata: map[digest.Digest]llb.OpMetadata{}, Source: def.Source, Constraints: def.Constraints}
 	moved := map[string]*pb.Input{} // by the digest before
+	sources := map[string]part{}    // by the same
 	for _, dt := range def.Def {
 		before := digest.FromBytes(dt)
 		var op pb.Op
@@ -42,7 +43,7 @@ func (b *build) patch(ctx context.Context, u *unit, def *llb.Definition) (*llb.D
 			return nil, err
 		}
 		if gate != nil && gate.Limit != nil {
-			if err := b.measure(ctx, u, gate.Limit, &op, out, before); err != nil {
+			if err := b.measure(ctx, u, gate.Limit, &op, out, before, meta.IgnoreCache); err != nil {
 				return nil, err
 			}
 			changed = true
@@ -63,6 +64,15 @@ func (b *build) patch(ctx context.Context, u *unit, def *llb.Definition) (*llb.D
 			for key, text := range meta.Description {
 				text = strings.Replace(text, "] COPY ", "] ADD ", 1)
 				meta.Description[key] = strings.Replace(text, "] LINK COPY ", "] LINK ADD ", 1)
+			}
+		}
+		if u.needs {
+			sources[string(before)] = b.linked(&op)
+			if from := u.originOf(def.Source, before); from.In != nil && from.In.Needed && op.GetFile() != nil {
+				changed = true
+				if err := b.addNeeded(ctx, from, &op, sources, out, before, meta.IgnoreCache); err != nil {
+					return nil, err
+				}
 			}
 		}
 		if u.skipsMissing(def.Source, before) {
@@ -102,7 +112,7 @@ func (b *build) patch(ctx context.Context, u *unit, def *llb.Definition) (*llb.D
 }
 
 // patched reports whether the LLB of the unit is not what the converter made.
-func (u *unit) patched() bool { return u.adds || u.skips || u.reruns || u.file.Gates.Any() }
+func (u *unit) patched() bool { return u.adds || u.skips || u.needs || u.reruns || u.file.Gates.Any() }
 
 // runsAlways reports whether a vertex comes from a RUN --no-cache, if not from it
 // alone.

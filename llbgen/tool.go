@@ -11,7 +11,7 @@ import (
 	"github.com/moby/buildkit/util/apicaps"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/stagecraft-build/stagecraft/internal/tree"
+	"github.com/stagecraft-build/stagecraft/internal/step"
 )
 
 // program is where the image of this frontend has its program, which reads trees inside the build.
@@ -70,22 +70,22 @@ func (t *tool) add(out *llb.Definition, step *pb.Op, meta llb.OpMetadata) (diges
 }
 
 // step returns an op that runs the program on trees, read-only and without network: each has its
-// number below tree.Dir. The op gives the directory of tree.Out. content says that the engine compares
-// what is in the trees to find the step in its cache, not only what made them.
-func (t *tool) step(args, env []string, trees []*pb.Input, content bool) (*pb.Op, llb.OpMetadata) {
+// number below step.Dir. The op gives step.OutDir. What made the trees
+// says whether the step is in the cache: to compare what is in them takes the engine longer than to read them.
+func (t *tool) step(args, env []string, trees []*pb.Input) (*pb.Op, llb.OpMetadata) {
 	op := &pb.Op{Inputs: []*pb.Input{t.head}, Platform: t.platform, Constraints: &pb.WorkerConstraints{}}
 	mounts := []*pb.Mount{{Input: 0, Dest: pb.RootMount, Output: int64(pb.SkipOutput), Readonly: true}}
 	caps := map[apicaps.CapID]bool{pb.CapExecMetaBase: true, pb.CapExecMetaNetwork: true, pb.CapExecMountBind: true, pb.CapMetaDescription: true}
 	for i, input := range trees {
-		m := &pb.Mount{Input: int64(len(op.Inputs)), Dest: path.Join(tree.Dir, strconv.Itoa(i)), Output: int64(pb.SkipOutput), Readonly: true}
-		if !content && t.caps.Supports(pb.CapExecMountContentCache) == nil {
+		m := &pb.Mount{Input: int64(len(op.Inputs)), Dest: path.Join(step.Dir, strconv.Itoa(i)), Output: int64(pb.SkipOutput), Readonly: true}
+		if t.caps.Supports(pb.CapExecMountContentCache) == nil {
 			m.ContentCache = pb.MountContentCache_OFF
 			caps[pb.CapExecMountContentCache] = true
 		}
 		mounts = append(mounts, m)
 		op.Inputs = append(op.Inputs, input)
 	}
-	mounts = append(mounts, &pb.Mount{Input: int64(pb.Empty), Dest: path.Dir(tree.Out), Output: 0})
+	mounts = append(mounts, &pb.Mount{Input: int64(pb.Empty), Dest: step.OutDir, Output: 0})
 	op.Op = &pb.Op_Exec{Exec: &pb.ExecOp{
 		Meta:    &pb.Meta{Args: append([]string{program}, args...), Env: env, Cwd: "/"},
 		Mounts:  mounts,

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend"
 	"github.com/stagecraft-build/stagecraft/internal/memory"
+	"github.com/stagecraft-build/stagecraft/internal/needed"
 	"github.com/stagecraft-build/stagecraft/internal/tree"
 	"github.com/stagecraft-build/stagecraft/internal/version"
 )
@@ -31,6 +32,7 @@ Flags:
 // subcommands are what steps of a build run, which llbgen makes.
 var subcommands = map[string]func(ctx context.Context, args []string, getenv func(string) string) error{
 	"max-size": tree.CheckLimit,
+	"needed":   needed.Main,
 	"size":     tree.WriteSizes,
 }
 

@@ -83,8 +83,33 @@ func (p *planner) resolve(inst *Instance) error {
 			if err != nil {
 				return err
 			}
+			if in.Needed {
+				if err := p.needed(at, edges); err != nil {
+					return err
+				}
+			}
 			inst.set(ref, edges)
 		}
+	}
+	return nil
+}
+
+// needed makes builds of their own of what a COPY --needed copies from: their config says where
+// scripts look for programs.
+func (p *planner) needed(at place, edges []Edge) error {
+	for i := range edges {
+		e := &edges[i]
+		if e.To == nil && e.Name == scratch {
+			return at.errorf(at.reference.Span, "scratch has nothing to copy")
+		}
+		if e.To == nil {
+			var err error
+			if e.To, err = p.bare(at.inst, *e); err != nil {
+				return err
+			}
+			e.Name, e.Pin, e.Context, e.Platform = "", "", false, nil
+		}
+		e.Sealed = true
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 // instruction has --if alone.
 var ours = map[string][]string{
 	command.From:      {"--after", "--bake", "--max-size", "--mount", "--reset", "--squash", "--with", "--if"},
-	command.Copy:      {"--if", "--if-exists"},
+	command.Copy:      {"--if", "--if-exists", "--needed"},
 	command.Add:       {"--from", "--if", "--if-exists"},
 	command.Run:       {"--no-cache", "--if"},
 	command.Arg:       {"--required", "--oneof", "--global", "--if"},
@@ -101,6 +101,11 @@ func (in *Instruction) scan() error {
 			return err
 		}
 	}
+	if in.Needed {
+		if err := in.checkNeeded(); err != nil {
+			return err
+		}
+	}
 	if in.Keyword == command.From && in.arguments.Start < in.arguments.End {
 		return in.scanBase()
 	}
@@ -141,6 +146,9 @@ func (in *Instruction) scanFlag(f *Flag) error {
 		return in.scanMaxSize(f)
 	case f.Name == "--bake" && in.Keyword == command.From:
 		return in.scanBake(f)
+	case f.Name == "--needed" && in.Keyword == command.Copy:
+		in.NeededFlag = f.Span
+		return in.scanSwitch(f, &in.Needed)
 	case f.Name == "--no-cache" && in.Keyword == command.Run:
 		return in.scanNoCache(f)
 	case f.Name == "--from" && (in.Keyword == command.Env || in.Keyword == command.Label):
@@ -334,6 +342,26 @@ func (in *Instruction) checkAddFrom() error {
 	return nil
 }
 
+// checkNeeded refuses what COPY --needed cannot have.
+func (in *Instruction) checkNeeded() error {
+	at := func(format string, args ...any) error {
+		return errorAt(in.NeededFlag.Start, in.NeededFlag.End, format, args...)
+	}
+	if in.OnBuild {
+		return at("COPY --needed cannot be a trigger: write it into the stage")
+	}
+	if len(in.References) == 0 {
+		return at("COPY --needed looks for libraries in the tree that it copies from: write --from=build")
+	}
+	for _, f := range in.Flags {
+		switch f.Name {
+		case "--link", "--parents", "--exclude", "--if-exists":
+			return errorAt(f.Span.Start, f.Span.End, "%s cannot stand beside --needed: write a COPY of its own", f.Name)
+		}
+	}
+	return nil
+}
+
 // checkArguments refuses words behind the flags that were meant for one of them.
 func (in *Instruction) checkArguments() error {
 	args := in.Line[in.arguments.Start:in.arguments.End]
@@ -393,6 +421,8 @@ func (in *Instruction) unknownFlag(err error) (error, bool) {
 		return fmt.Errorf("unknown flag: %s (it stands on FROM)", name), true
 	case "--if-exists":
 		return errors.New("unknown flag: --if-exists (it stands on COPY and ADD)"), true
+	case "--needed":
+		return errors.New("unknown flag: --needed (it stands on COPY)"), true
 	case "--no-cache":
 		return errors.New("unknown flag: --no-cache (it stands on RUN)"), true
 	case "--required", "--oneof", "--global":

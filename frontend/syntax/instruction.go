@@ -55,6 +55,10 @@ type Instruction struct {
 	Branch *Branch
 	// IfExists is set for a COPY or ADD that skips sources that do not exist.
 	IfExists bool
+	// Needed is set for a COPY that brings along what its programs need, NeededFlag is where
+	// the flag stands.
+	Needed     bool
+	NeededFlag Span
 	// Bake are the attributes that a FROM gives its target in a bake file.
 	Bake []Bake
 	// NoCache is set for a RUN that runs in every build.

@@ -91,7 +91,7 @@ func hidesSource(line []byte) bool {
 	}
 }
 
-// hidesCondition reports whether line may hold --if, or a part of it that the
+// hidesCondition reports whether line may hold --if, or a part of a flag that the
 // next line ends.
 func hidesCondition(line []byte) bool {
 	if bytes.Contains(line, []byte("--if")) || bytes.Contains(line, []byte("--IF")) {
@@ -101,7 +101,8 @@ func hidesCondition(line []byte) bool {
 		return false
 	}
 	line = line[:len(line)-1]
-	return bytes.HasSuffix(line, []byte("-")) || bytes.HasSuffix(line, []byte("-i"))
+	word := line[bytes.LastIndexAny(line, " \t")+1:]
+	return len(word) > 0 && word[0] == '-'
 }
 
 // holdsOwn reports whether line may hold an instruction of ours that is no trigger.
@@ -111,7 +112,7 @@ func holdsOwn(line []byte) bool {
 }
 
 // misplaced are flags of ours that stand on few instructions only.
-var misplaced = [][]byte{[]byte("--no-cache"), []byte("--NO-CACHE"), []byte("--after"), []byte("--bake"), []byte("--reset"), []byte("--squash"), []byte("--with"), []byte("--else"), []byte("--required"), []byte("--oneof"), []byte("--global")}
+var misplaced = [][]byte{[]byte("--no-cache"), []byte("--NO-CACHE"), []byte("--after"), []byte("--bake"), []byte("--max-size"), []byte("--needed"), []byte("--reset"), []byte("--squash"), []byte("--with"), []byte("--else"), []byte("--required"), []byte("--oneof"), []byte("--global")}
 
 // hasMisplaced reports whether line may hold such a flag.
 func hasMisplaced(line []byte) bool {

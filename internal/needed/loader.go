@@ -212,5 +212,5 @@ func (f *finder) loaderOf(obj *object) (*loader, error) {
 			return l, err
 		}
 	}
-	return nil, errors.New("it is a library, and the tree has no loader for " + obj.abi.String())
+	return nil, errors.New("it is a library, and the tree has no loader for " + obj.String())
 }

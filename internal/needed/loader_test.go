@@ -2,6 +2,7 @@ package needed
 
 import (
 	"encoding/binary"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -75,6 +76,8 @@ var loaderCases = []struct {
 	{name: "the cache comes before default directories", files: "/bin/prog needs=liba.so\n/lib/liba.so\n/opt/c/liba.so\n+liba.so /opt/c/liba.so", want: "/etc/ld.so.cache /opt/c/liba.so"},
 	{name: "the first of two in the cache", files: "/bin/prog needs=liba.so\n/opt/c/liba.so\n/opt/d/liba.so\n+liba.so /opt/c/liba.so\n+liba.so /opt/d/liba.so", want: "/etc/ld.so.cache /opt/c/liba.so"},
 	{name: "a cache of what default directories have does not come", files: "/bin/prog needs=liba.so\n/lib/liba.so\n+liba.so /lib/liba.so", want: "/lib/liba.so"},
+	{name: "hwcaps of the cache", files: "/bin/prog needs=liba.so\n/opt/c/liba.so\n/opt/hw/liba.so\n+liba.so /opt/hw/liba.so x\n+liba.so /opt/c/liba.so",
+		want: "/etc/ld.so.cache", some: "/opt/c/liba.so /opt/hw/liba.so"},
 	{name: "a cache that is out of date", files: "/bin/prog needs=liba.so\n/lib/liba.so\n+liba.so /opt/gone/liba.so", want: "/lib/liba.so"},
 	{name: "no cache of default directories without them", files: "/bin/prog needs=liba.so flag=-z,nodefaultlib\n/lib/liba.so\n+liba.so /lib/liba.so", want: "error: needs liba.so, which is missing"},
 	{name: "a search path comes before the cache", files: "/bin/prog needs=liba.so runpath=/opt/a\n/opt/a/liba.so\n/opt/c/liba.so\n+liba.so /opt/c/liba.so", want: "/opt/a/liba.so"},
@@ -187,6 +190,21 @@ func TestLoaderOfMusl(t *testing.T) {
 	}
 }
 
+// A static program needs nothing, and a library what it would load.
+func TestWithoutInterpreter(t *testing.T) {
+	t.Parallel()
+	b := newBuiltTree(t)
+	b.fill("/opt/liba.so needs=libb.so\n/lib/libb.so", abi{})
+	b.gcc(filepath.Join(b.root, "static"), "-nostdlib", "-static", "-Wl,-e,start")
+	b.gcc(filepath.Join(b.root, "pie"), "-nostdlib", "-static-pie", "-Wl,-e,start")
+	for program, want := range map[string]string{"/static": "", "/pie": "", "/opt/liba.so": "/lib/libb.so"} {
+		got, err := found(t, b.root, program)
+		if err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%s: %s %v, want %s", program, got, err, want)
+		}
+	}
+}
+
 // testLoader reads the loader of a tree.
 func testLoader(t *testing.T, b *builtTree) (*loader, error) {
 	t.Helper()
@@ -199,7 +217,7 @@ func testLoader(t *testing.T, b *builtTree) (*loader, error) {
 }
 
 // fill makes what lines say. A "!" makes a library one of another machine, a "?" a text;
-// "+NAME PATH" is an entry of the loader's cache, ">NAME TEXT" a file.
+// "+NAME PATH" is an entry of the loader's cache (for some processors with a word behind it), ">NAME TEXT" a file.
 func (b *builtTree) fill(lines string, a abi) {
 	b.tb.Helper()
 	var entries [][3]string
@@ -218,8 +236,8 @@ func (b *builtTree) fill(lines string, a abi) {
 		case text:
 			b.file(plain, "/* GNU ld script */ GROUP ( libother.so )\n                                                    ")
 		case cache:
-			name, path, _ := strings.Cut(entry, " ")
-			entries = append(entries, [3]string{name, path})
+			words := append(strings.Fields(entry), "")
+			entries = append(entries, [3]string{words[0], words[1], words[2]})
 		case other:
 			b.make(name)
 			b.patch(name, func(head []byte) { binary.LittleEndian.PutUint16(head[18:], 2) })

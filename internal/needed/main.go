@@ -3,51 +3,40 @@ package needed
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
+	"io/fs"
+	"os"
 	"path"
 	"strings"
+
+	"github.com/stagecraft-build/stagecraft/internal/step"
 )
 
-// Main is a step of a build: it finds what sources need and writes what a destination
-// lacks of it. The arguments are
-//
-//	--tree=DIR --into=DIR --to=PATH --out=DIR [--path=PATH] -- SOURCE…
-//
-// with the meaning of Copy and Options. An error is written to stderr as one line, and
-// returned for the exit status alone.
-func Main(ctx context.Context, args []string, stderr io.Writer) error {
-	err := run(ctx, args)
-	if err != nil {
-		fmt.Fprintln(stderr, "COPY --needed:", oneLine(err))
+// EnvPath is where env looks for programs in the tree, as PATH has it.
+const EnvPath = "SEARCH"
+
+// Main is the subcommand "needed" of the frontend's program: it finds what sources of the first tree need,
+// and writes what the second one lacks of it, the destination before the COPY; without a second one that is
+// empty. args are where the COPY puts the sources, with a slash at its end where that is a directory, and the
+// sources. Its error is one line for who reads the log of the step.
+func Main(ctx context.Context, args []string, getenv func(string) string) error {
+	c := Copy{Tree: path.Join(step.Dir, "0"), Into: path.Join(step.Dir, "1"), Out: step.OutDir}
+	if _, err := os.Lstat(c.Into); errors.Is(err, fs.ErrNotExist) {
+		c.Into = ""
 	}
-	return err
+	if err := c.run(ctx, args, getenv(EnvPath)); err != nil {
+		return fmt.Errorf("COPY --needed: %s", oneLine(err))
+	}
+	return nil
 }
 
-func run(ctx context.Context, args []string) error {
-	var c Copy
-	var opt Options
-	flags := flag.NewFlagSet("needed", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.StringVar(&c.Tree, "tree", "", "")
-	flags.StringVar(&c.Into, "into", "", "")
-	flags.StringVar(&c.To, "to", "", "")
-	flags.StringVar(&c.Out, "out", "", "")
-	flags.StringVar(&opt.Path, "path", "", "")
-	if err := flags.Parse(args); err != nil {
-		return err
+// run finds and copies for a destination and sources.
+func (c Copy) run(ctx context.Context, args []string, search string) error {
+	if len(args) < 2 || !path.IsAbs(args[0]) {
+		return fmt.Errorf("a destination and sources are expected, not %q", args)
 	}
-	opt.Sources = flags.Args()
-	switch {
-	case c.Tree == "" || c.Into == "" || c.Out == "":
-		return errors.New("--tree, --into and --out are needed")
-	case !path.IsAbs(c.To):
-		return fmt.Errorf("--to=%s is no absolute path", show(c.To))
-	case len(opt.Sources) == 0:
-		return errors.New("no source is named")
-	}
-	r, err := Find(ctx, c.Tree, opt)
+	c.To = args[0]
+	r, err := Find(ctx, c.Tree, Options{Sources: args[1:], Path: search})
 	if err != nil {
 		return err
 	}

@@ -27,12 +27,21 @@ type Options struct {
 
 // A Result is what programs need, each path once, in order.
 type Result struct {
-	Options  Options
 	Programs []Program
 	Needs    []Need
 	// Entries are all that stands at Needs and on the way to them, as a tree that has
 	// nothing of it would get it.
 	Entries []Entry
+
+	options Options
+	copied  []copied
+}
+
+// A copied is what COPY itself copies: a file or, of a directory, all that is in it.
+type copied struct {
+	real  string
+	below string
+	ofDir bool
 }
 
 // A Program is a file of the sources.
@@ -79,7 +88,7 @@ func Find(ctx context.Context, root string, opt Options) (Result, error) {
 			return Result{}, err
 		}
 	}
-	r := Result{Options: opt, Programs: programs}
+	r := Result{Programs: programs, options: opt, copied: f.copied}
 	for _, n := range f.needs {
 		r.Needs = append(r.Needs, *n)
 	}
@@ -95,6 +104,7 @@ const maxTexts = 256 << 20
 type finder struct {
 	tree       *tree
 	path       string
+	copied     []copied
 	needs      map[string]*Need
 	objects    map[string]*object // by real path; nil is no ELF file
 	loaders    map[string]*loader // by name

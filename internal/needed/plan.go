@@ -2,6 +2,7 @@ package needed
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -76,7 +77,7 @@ func (p *planner) bring(n Need) error {
 
 func (p *planner) add(n Need, s, d string, from node) {
 	p.entries = append(p.entries, Entry{Path: d, Source: s, Mode: from.mode, Target: from.target, By: n.By})
-	from.source = s
+	from.planned, from.source = true, s
 	p.dst.nodes[d] = from
 }
 
@@ -130,28 +131,32 @@ func (p *planner) same(s, d string, from, to node) (bool, error) {
 	return sameText(a, b)
 }
 
+// sameText reports whether two files have the same content.
 func sameText(a, b io.Reader) (bool, error) {
 	x, y := make([]byte, 1<<16), make([]byte, 1<<16)
 	for {
-		n, err := io.ReadFull(a, x)
-		m, otherErr := io.ReadFull(b, y)
-		if !bytes.Equal(x[:n], y[:m]) {
-			return false, nil
+		n, more, err := fill(a, x)
+		if err != nil {
+			return false, err
 		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return otherErr == err, nil
+		m, _, err := fill(b, y)
+		if err != nil {
+			return false, err
 		}
-		if err != nil || otherErr != nil {
-			return false, fmt.Errorf("comparing with the destination: %w", firstError(err, otherErr))
+		if !more || !bytes.Equal(x[:n], y[:m]) {
+			return bytes.Equal(x[:n], y[:m]), nil
 		}
 	}
 }
 
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
+// fill reads as much as a buffer takes, and reports whether there may be more.
+func fill(r io.Reader, buffer []byte) (int, bool, error) {
+	n, err := io.ReadFull(r, buffer)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return n, false, nil
 	}
-	return nil
+	if err != nil {
+		err = fmt.Errorf("comparing with the destination: %w", plainError(err))
+	}
+	return n, true, err
 }

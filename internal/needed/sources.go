@@ -37,9 +37,11 @@ func (f *finder) sources(root string, sources []string) ([]Program, error) {
 			case err != nil:
 				return nil, err
 			case n.isDir():
+				f.copied = append(f.copied, copied{real: real, ofDir: true})
 				all, err = f.walk(all, real, real, 0)
 			case n.isFile():
 				all = append(all, Program{Source: name, Real: real, Below: path.Base(name)})
+				f.copied = append(f.copied, copied{real: real, below: path.Base(name)})
 			}
 			if err != nil {
 				return nil, err
@@ -65,6 +67,10 @@ func (f *finder) walk(all []Program, source, dir string, depth int) ([]Program, 
 			return nil, err
 		}
 		p := Program{Source: at, Real: at, Below: strings.TrimPrefix(at, strings.TrimSuffix(source, "/")+"/"), OfDir: true}
+		if len(f.copied) == maxFiles {
+			return nil, fmt.Errorf("the sources have more than %d files", maxFiles)
+		}
+		f.copied = append(f.copied, copied{real: at, below: p.Below, ofDir: true})
 		switch {
 		case n.isDir():
 			if all, err = f.walk(all, source, at, depth+1); err != nil {
@@ -82,9 +88,6 @@ func (f *finder) walk(all []Program, source, dir string, depth int) ([]Program, 
 			p.Real = led
 		case !n.isFile():
 			continue
-		}
-		if len(all) == maxFiles {
-			return nil, fmt.Errorf("the sources have more than %d files", maxFiles)
 		}
 		all = append(all, p)
 	}

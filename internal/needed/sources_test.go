@@ -103,7 +103,7 @@ func TestHostileTrees(t *testing.T) {
 				files = append(files, line)
 			}
 			b.fill(strings.Join(files, "\n"), abi{})
-			if got := step(t, b.root, t.TempDir(), "/bin/prog", t.TempDir(), "/bin/prog"); !strings.Contains(got, c.want) {
+			if got := asStep(t, b.root, t.TempDir(), "/bin/prog", t.TempDir(), "/bin/prog"); !strings.Contains(got, c.want) {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 		})
@@ -124,7 +124,7 @@ func TestHostileSearchIsBounded(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start := time.Now()
-	got := step(t, b.root, t.TempDir(), "/bin/prog", t.TempDir(), "/bin/prog")
+	got := asStep(t, b.root, t.TempDir(), "/bin/prog", t.TempDir(), "/bin/prog")
 	runtime.ReadMemStats(&after)
 	if !strings.Contains(got, "which is missing") || len(got) > 2000 {
 		t.Errorf("got %s", got)

@@ -33,11 +33,12 @@ var (
 // A node is what stands at a path, links not followed. The zero node is that
 // nothing stands there.
 type node struct {
-	mode   fs.FileMode
-	size   int64
-	target string // of a link
-	exists bool
-	source string // where the source tree has it, for a node that is planned only
+	mode    fs.FileMode
+	size    int64
+	target  string // of a link
+	exists  bool
+	planned bool   // it is not in the tree yet
+	source  string // where the source tree has it, of what is planned; empty for a new directory
 }
 
 func (n node) isDir() bool  { return n.exists && n.mode.IsDir() }
@@ -231,7 +232,7 @@ func (t *tree) list(name string) ([]string, error) {
 		return names, err
 	}
 	for at, n := range t.nodes {
-		if n.source != "" && path.Dir(at) == real {
+		if n.planned && path.Dir(at) == real {
 			names = append(names, path.Base(at))
 		}
 	}
@@ -241,7 +242,7 @@ func (t *tree) list(name string) ([]string, error) {
 // names returns the sorted names in the directory at a real path, or an error if there are
 // more than limit.
 func (t *tree) names(real string, limit int) ([]string, error) {
-	if t.nodes[real].source != "" {
+	if t.root == nil || t.nodes[real].planned {
 		return nil, nil
 	}
 	d, err := t.root.Open(within(real))

@@ -7,7 +7,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	copy "github.com/tonistiigi/fsutil/copy" // its name is fs
 )
@@ -15,8 +14,8 @@ import (
 // A Copy says where needed files come from and go to.
 type Copy struct {
 	Tree string // the directory that Find was given
-	Into string // the destination's tree, the sources copied into it; it is only read
-	To   string // where COPY put the sources in it: an absolute path that ends with a slash if the text does
+	Into string // the destination's tree before the COPY, or empty for none; it is only read
+	To   string // where COPY puts the sources in it: an absolute path that ends with a slash if the text does
 	Out  string // an empty directory, which gets what the destination lacks
 }
 
@@ -28,98 +27,90 @@ func Write(ctx context.Context, c Copy, r Result) error {
 		return err
 	}
 	defer src.close()
-	dst, err := openTree(ctx, c.Into)
-	if err != nil {
-		return err
+	dst := &tree{ctx: ctx, nodes: map[string]node{}}
+	if c.Into != "" {
+		if dst, err = openTree(ctx, c.Into); err != nil {
+			return err
+		}
 	}
 	defer dst.close()
 	dst.from = src
+	places, err := place(src, dst, c.To, r.copied)
+	if err != nil {
+		return err
+	}
 	entries, err := plan(src, dst, r.Needs)
 	if err == nil {
-		err = check(dst, c.To, r)
+		err = check(dst, places, r)
 	}
 	if err != nil {
 		return err
 	}
+	return c.write(ctx, dst, entries)
+}
+
+// write writes entries. COPY gives a directory that exists the metadata of the one that it copies: so the
+// directories on the way have those that they have in the destination.
+func (c Copy) write(ctx context.Context, dst *tree, entries []Entry) error {
+	made := map[string]bool{"/": true}
+	var dirs []func() error
+	put := func(from, source, to string) error {
+		if err := c.copy(ctx, from, source, to); err != nil {
+			return fmt.Errorf("copying %s: %w", show(source), plainError(err))
+		}
+		info, err := os.Lstat(filepath.Join(from, source))
+		if err == nil && info.IsDir() {
+			made[to] = true
+			dirs = append(dirs, func() error {
+				return os.Chtimes(filepath.Join(c.Out, to), info.ModTime(), info.ModTime())
+			})
+		}
+		return err
+	}
 	for _, e := range entries {
-		if err := c.copy(ctx, e); err != nil {
-			return fmt.Errorf("copying %s: %w", show(e.Source), plainError(err))
+		var parents []string
+		for dir := path.Dir(e.Path); !made[dir]; dir = path.Dir(dir) {
+			parents = append(parents, dir)
+		}
+		for _, dir := range slices.Backward(parents) {
+			n, err := dst.lstat(dir)
+			switch {
+			case err != nil:
+			case n.source != "":
+				err = put(c.Tree, n.source, dir)
+			case n.planned: // the COPY makes it
+				made[dir] = true
+				err = os.Mkdir(filepath.Join(c.Out, dir), 0o755)
+			default:
+				err = put(c.Into, dir, dir)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err := put(c.Tree, e.Source, e.Path); err != nil {
+			return err
 		}
 	}
 	// what was put into a directory changed its time
-	for _, e := range slices.Backward(entries) {
-		if !e.Mode.IsDir() {
-			continue
-		}
-		info, err := os.Lstat(filepath.Join(c.Tree, e.Source))
-		if err == nil {
-			err = os.Chtimes(filepath.Join(c.Out, e.Path), info.ModTime(), info.ModTime())
-		}
-		if err != nil {
-			return fmt.Errorf("copying %s: %w", show(e.Source), plainError(err))
+	for _, restore := range slices.Backward(dirs) {
+		if err := restore(); err != nil {
+			return fmt.Errorf("copying: %w", plainError(err))
 		}
 	}
 	return nil
 }
 
-// copy copies an entry alone with the copier of BuildKit's COPY, which keeps what that
-// keeps. As there, a file system that cannot store an extended attribute is no error.
-func (c Copy) copy(ctx context.Context, e Entry) error {
+// copy copies a file, a link, or a directory without what is in it with the copier of BuildKit's COPY, which keeps
+// what that keeps. As there, a file system that cannot store an extended attribute is no error.
+func (c Copy) copy(ctx context.Context, from, source, to string) error {
 	opts := []copy.Opt{copy.AllowXAttrErrors}
-	if e.Mode.IsDir() {
-		opts = append(opts, func(i *copy.CopyInfo) { i.ExcludePatterns = []string{"*"} })
-	}
-	return copy.Copy(ctx, c.Tree, e.Source, c.Out, e.Path, opts...)
-}
-
-// check looks at the programs in the destination as it will be: they must find there what
-// they find in the source.
-func check(dst *tree, to string, r Result) error {
-	known := map[string]bool{}
-	for _, n := range r.Needs {
-		real, _, err := dst.resolve(n.Path)
-		if err != nil {
-			return fmt.Errorf("in the destination: %w", err)
-		}
-		known[real] = true
-	}
-	_, at, err := dst.resolve(to)
-	if err != nil && !absent(err) {
+	info, err := os.Lstat(filepath.Join(from, source))
+	if err != nil {
 		return err
 	}
-	below := strings.HasSuffix(to, "/") || at.isDir()
-	f := newFinder(dst, r.Options.Path)
-	for _, p := range r.Programs {
-		name := path.Clean(to)
-		if below || p.OfDir {
-			name = path.Join(to, p.Below)
-		}
-		real, n, err := dst.resolve(name)
-		if err != nil && !absent(err) {
-			return err
-		}
-		if err != nil {
-			real = name
-		}
-		if p.Origin && path.Dir(real) != path.Dir(p.Real) {
-			return fmt.Errorf("%s is found in %s, and its search for libraries uses $ORIGIN, its own directory: copy it to the same path", show(p.Source), show(path.Dir(p.Real)))
-		}
-		if err != nil || !n.isFile() {
-			continue
-		}
-		if _, err := f.program(name, real, p.OfDir); err != nil {
-			return fmt.Errorf("in the destination: %w", err)
-		}
-		known[real] = true
+	if info.IsDir() {
+		opts = append(opts, func(i *copy.CopyInfo) { i.ExcludePatterns = []string{"*"} })
 	}
-	for _, n := range f.needs {
-		real, _, err := dst.resolve(n.Path)
-		if err != nil {
-			return fmt.Errorf("in the destination: %w", err)
-		}
-		if !known[real] && !n.Config {
-			return fmt.Errorf("the destination has a %s of its own, which %s would use there", show(n.Path), n.By)
-		}
-	}
-	return nil
+	return copy.Copy(ctx, from, source, c.Out, to, opts...)
 }

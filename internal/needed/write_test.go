@@ -1,7 +1,6 @@
 package needed
 
 import (
-	"bytes"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -15,19 +14,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// step runs Main as a step of a build does, and returns what it wrote to stderr.
-func step(t *testing.T, tree, into, to, out string, sources ...string) string {
+// asStep does what Main does, below other directories, and returns what it says.
+func asStep(t *testing.T, tree, into, to, out string, sources ...string) string {
 	t.Helper()
-	var stderr bytes.Buffer
-	args := append([]string{"--tree=" + tree, "--into=" + into, "--to=" + to, "--out=" + out, "--path=/usr/bin:/bin", "--"}, sources...)
-	err := Main(t.Context(), args, &stderr)
-	if (err != nil) != (stderr.Len() > 0) {
-		t.Fatalf("%v and %q", err, stderr.String())
+	err := Copy{Tree: tree, Into: into, Out: out}.run(t.Context(), append([]string{to}, sources...), "/usr/bin:/bin")
+	if err == nil {
+		return ""
 	}
-	if strings.Count(stderr.String(), "\n") > 1 || strings.Contains(stderr.String(), tree) || strings.Contains(stderr.String(), into) {
-		t.Errorf("the message is not for users: %s", stderr.String())
+	text := oneLine(err)
+	if strings.Contains(text, "\n") || len(tree) > 1 && strings.Contains(text, tree) || into != "" && strings.Contains(text, into) {
+		t.Errorf("the message is not for users: %s", text)
 	}
-	return strings.TrimSuffix(stderr.String(), "\n")
+	return text
 }
 
 // listing is what a directory has in it.
@@ -54,7 +52,7 @@ func listing(t *testing.T, dir string) string {
 }
 
 // What is written: the trees are files and links (see builtTree.fill), the source is
-// /app/tool, and it is in the destination as /app/tool unless to says otherwise.
+// /app/tool, and it comes to /app/tool in the destination unless to says otherwise.
 func TestWrite(t *testing.T) {
 	t.Parallel()
 	const (
@@ -78,18 +76,21 @@ func TestWrite(t *testing.T) {
 		{"a link in a loop", script + ">/opt/sh x", script + "/opt = opt", "", "error: the destination has another /opt than /app/tool needs"},
 		{"a link out of the tree", script + ">/opt/sh x", script + "/opt = ../../../../../../../../tmp", "", "error: the destination has another /opt than /app/tool needs"},
 		{"a link of the source out of the tree", script + "/opt/sh = ../../../../../../etc/passwd\n>/etc/passwd x", script, "", "/etc/ /etc/passwd /opt/ /opt/sh=../../../../../../etc/passwd"},
+		{"a directory that the COPY makes for a link", usual, "", "/opt/x", "/opt/ /opt/dash /opt/sh=dash"},
+		{"a link that the COPY makes nothing of", usual, ">/srv/x x\n/app = srv", "", "/opt=usr/opt /usr/ /usr/opt/ /usr/opt/dash /usr/opt/sh=dash"},
 		{"a program of another place", usual, ">/bin/x #!/opt/sh", "/bin/x", "/opt=usr/opt /usr/ /usr/opt/ /usr/opt/dash /usr/opt/sh=dash"},
-		{"a program found by another PATH", ">/app/tool #!/opt/env x\n>/opt/env x\n>/bin/x x", ">/app/tool #!/opt/env x\n>/usr/bin/x x", "", "error: the destination has a /usr/bin/x of its own, which /app/tool would use there"},
+		{"a program found by another PATH", ">/app/tool #!/opt/env x\n>/opt/env x\n>/bin/x x", ">/app/tool #!/opt/env x\n>/usr/bin/x y", "", "error: the destination has a /usr/bin/x of its own, which /app/tool would use there"},
 
 		{"ORIGIN", "/app/tool needs=liba.so runpath=$ORIGIN\n/app/liba.so", "/app/tool needs=liba.so runpath=$ORIGIN", "", "/app/ /app/liba.so LOADER"},
 		{"ORIGIN under another name", "/app/tool needs=liba.so runpath=$ORIGIN\n/app/liba.so", "/app/x needs=liba.so runpath=$ORIGIN", "/app/x", "/app/ /app/liba.so LOADER"},
-		{"ORIGIN elsewhere", "/app/tool needs=liba.so runpath=$ORIGIN\n/app/liba.so", "/bin/tool needs=liba.so runpath=$ORIGIN", "/bin/", "error: /app/tool is found in /app, and its search for libraries uses $ORIGIN, its own directory: copy it to the same path"},
-		{"ORIGIN of a library elsewhere", "/app/tool needs=liba.so\n/lib/liba.so needs=libb.so runpath=$ORIGIN/b\n/lib/b/libb.so", "/bin/tool needs=liba.so", "/bin/", "error: /app/tool is found in /app, and its search for libraries uses $ORIGIN, its own directory: copy it to the same path"},
+		{"ORIGIN elsewhere", "/app/tool needs=liba.so runpath=$ORIGIN\n/app/liba.so", "/bin/tool needs=liba.so runpath=$ORIGIN", "/bin/", "error: /app/tool lies in /app, and its search for libraries uses $ORIGIN, its own directory: copy it to the same path"},
+		{"ORIGIN of a library elsewhere", "/app/tool needs=liba.so\n/lib/liba.so needs=libb.so runpath=$ORIGIN/b\n/lib/b/libb.so", "/bin/tool needs=liba.so", "/bin/", "error: /app/tool lies in /app, and its search for libraries uses $ORIGIN, its own directory: copy it to the same path"},
 		{"a cache", "/app/tool needs=liba.so\n/opt/liba.so\n+liba.so /opt/liba.so", "/app/tool needs=liba.so", "", "/etc/ /etc/ld.so.cache LOADER /opt/ /opt/liba.so"},
 		{"a cache of its own", "/app/tool needs=liba.so\n/opt/liba.so\n+liba.so /opt/liba.so", "/app/tool needs=liba.so\n+libx.so /opt/libx.so", "", "error: the destination has another /etc/ld.so.cache than /app/tool needs: only the source's leads to its libraries"},
 		{"the same cache", "/app/tool needs=liba.so\n/opt/liba.so\n+liba.so /opt/liba.so", "/app/tool needs=liba.so\n+liba.so /opt/liba.so", "", "LOADER /opt/ /opt/liba.so"},
-		{"a library of its own comes first", "/app/tool needs=liba.so\n/usr/lib/liba.so", "/app/tool needs=liba.so\n/lib/liba.so", "", "error: the destination has a /lib/liba.so of its own, which /app/tool would use there"},
-		{"a cache of its own that leads elsewhere", "/app/tool needs=liba.so\n/lib/liba.so", "/app/tool needs=liba.so\n/opt/liba.so\n+liba.so /opt/liba.so", "", "error: the destination has a /opt/liba.so of its own, which /app/tool would use there"},
+		{"a library of its own comes first", "/app/tool needs=liba.so\n/usr/lib/liba.so", "/app/tool needs=liba.so\n/lib/liba.so rpath=/x", "", "error: the destination has a /lib/liba.so of its own, which /app/tool would use there"},
+		{"a copy of the library of its own comes first", "/app/tool needs=liba.so\n/usr/lib/liba.so", "/app/tool needs=liba.so\n/lib/liba.so", "", "LOADER /usr/ /usr/lib/ /usr/lib/liba.so"},
+		{"a cache of its own that leads elsewhere", "/app/tool needs=liba.so\n/lib/liba.so", "/app/tool needs=liba.so\n/opt/liba.so rpath=/x\n+liba.so /opt/liba.so", "", "error: the destination has a /opt/liba.so of its own, which /app/tool would use there"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -107,9 +108,9 @@ func TestWrite(t *testing.T) {
 			if to == "" {
 				to = "/app/tool"
 			}
-			got := step(t, b.root, into.root, to, out, "/app/tool")
+			got := asStep(t, b.root, into.root, to, out, "/app/tool")
 			if want, ok := strings.CutPrefix(c.want, "error: "); ok {
-				if got != "COPY --needed: "+want || listing(t, out) != "" {
+				if got != want || listing(t, out) != "" {
 					t.Errorf("got %s (%s)\nwant %s", got, listing(t, out), want)
 				}
 				return
@@ -159,7 +160,7 @@ func TestWriteKeepsMetadata(t *testing.T) {
 		}
 	}
 	out := t.TempDir()
-	if got := step(t, b.root, t.TempDir(), "/app/tool", out, "/app/tool"); got != "" {
+	if got := asStep(t, b.root, t.TempDir(), "/app/tool", out, "/app/tool"); got != "" {
 		t.Fatal(got)
 	}
 	for _, name := range []string{"opt", "opt/deep", "opt/deep/dash", "opt/deep/sh"} {
@@ -175,6 +176,17 @@ func TestWriteKeepsMetadata(t *testing.T) {
 		if a.Mode != b.Mode || a.Mtim != b.Mtim || a.Uid != b.Uid || a.Gid != b.Gid {
 			t.Errorf("%s: %o %v %d, want %o %v %d", name, b.Mode, b.Mtim, b.Uid, a.Mode, a.Mtim, a.Uid)
 		}
+	}
+	into := t.TempDir()
+	if err := os.Mkdir(filepath.Join(into, "opt"), 0o710); err != nil {
+		t.Fatal(err)
+	}
+	out = t.TempDir()
+	if got := asStep(t, b.root, into, "/app/tool", out, "/app/tool"); got != "" {
+		t.Fatal(got)
+	}
+	if info, err := os.Stat(filepath.Join(out, "opt")); err != nil || info.Mode().Perm() != 0o710 {
+		t.Errorf("a directory of the destination would be changed: %v %v", info.Mode(), err)
 	}
 	if attributes {
 		value := make([]byte, 8)
@@ -210,8 +222,12 @@ func TestProgramsRunElsewhere(t *testing.T) {
 			}
 			(&builtTree{tb: t, root: root}).file("/dev/null", "") // git opens it
 			out := t.TempDir()
-			if got := step(t, "/", root, program, out, program); got != "" {
-				t.Fatal(got)
+			if os.Geteuid() == 0 {
+				if got := asStep(t, "/", root, program, out, program); got != "" {
+					t.Fatal(got)
+				}
+			} else {
+				writeAsUser(t, program, out)
 			}
 			if text, err := exec.CommandContext(t.Context(), "cp", "-a", out+"/.", root).CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, text)
@@ -228,5 +244,32 @@ func TestProgramsRunElsewhere(t *testing.T) {
 				t.Errorf("%v: %s", err, got)
 			}
 		})
+	}
+}
+
+// writeAsUser writes what a program of the machine needs under an owner of its own: nobody
+// else may give files away.
+func writeAsUser(t *testing.T, program, out string) {
+	t.Helper()
+	r, err := Find(t.Context(), "/", Options{Sources: []string{program}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range r.Entries {
+		at := filepath.Join(out, e.Path)
+		switch {
+		case e.Mode.IsDir():
+			err = os.Mkdir(at, 0o755)
+		case e.Mode.IsRegular():
+			var text []byte
+			if text, err = os.ReadFile(e.Source); err == nil {
+				err = os.WriteFile(at, text, 0o755)
+			}
+		default:
+			err = os.Symlink(e.Target, at)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }

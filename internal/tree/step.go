@@ -9,19 +9,19 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/stagecraft-build/stagecraft/internal/step"
 )
 
-// A step of a build has its trees below Dir, each state at its number. What it needs to know of them
-// beside that is in its environment, which no mistake of it shows.
-const (
-	// Dir is the directory of the states.
-	Dir = "/trees"
-	// Out is where a step writes its result.
-	Out = "/out/size.json"
+// Out is the file in which a step gives a Report.
+const Out = step.OutDir + "/size.json"
 
+// What a step needs to know of its trees, each a state, is in its environment, which no mistake of it
+// shows.
+const (
 	// EnvStates is how many states there are.
 	EnvStates = "STATES"
-	// EnvLine, with the number of a state behind it, is what made that state, for people.
+	// EnvLine, with the number of a state behind it, is the step that made that state, for people.
 	EnvLine = "LINE_"
 	// EnvLimit is how many bytes the tree may have.
 	EnvLimit = "LIMIT"
@@ -37,7 +37,7 @@ func CheckLimit(ctx context.Context, args []string, getenv func(string) string) 
 	if err != nil {
 		return fmt.Errorf("failed to read the limit: %w", err)
 	}
-	r, err := measureStates(ctx, Dir, getenv)
+	r, err := measureStates(ctx, step.Dir, getenv)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func CheckLimit(ctx context.Context, args []string, getenv func(string) string) 
 
 // WriteSizes is the subcommand "size": it writes the Report of a tree as JSON.
 func WriteSizes(ctx context.Context, _ []string, getenv func(string) string) error {
-	r, err := measureStates(ctx, Dir, getenv)
+	r, err := measureStates(ctx, step.Dir, getenv)
 	if err != nil {
 		return err
 	}
@@ -86,8 +86,8 @@ func (r *Report) check(stage, stated string, limit int64, getenv func(string) st
 		fmt.Fprintf(&out, "\n  %-8s %s", Bytes(e.Size), e.Path)
 	}
 	most := 0
-	for i, step := range r.Steps {
-		if step.Adds > r.Steps[most].Adds {
+	for i := range r.Steps {
+		if r.Steps[i].Adds > r.Steps[most].Adds {
 			most = i
 		}
 	}

@@ -88,7 +88,7 @@ func change(t *testing.T, r *rand.Rand, dir string) {
 // clone copies a tree, links within it too, as a layer on another one has it.
 func clone(t *testing.T, from, to string) {
 	t.Helper()
-	linked := map[uint64]string{}
+	linked, dirs := map[uint64]string{}, map[string]time.Time{}
 	must(t, filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || path == from {
 			return err
@@ -98,8 +98,8 @@ func clone(t *testing.T, from, to string) {
 		at := filepath.Join(to, strings.TrimPrefix(path, from))
 		switch st := info.Sys().(*syscall.Stat_t); {
 		case e.IsDir():
-			must(t, os.Mkdir(at, 0o755))
-			return nil
+			dirs[at] = info.ModTime()
+			return os.Mkdir(at, 0o755)
 		case info.Mode()&fs.ModeSymlink != 0:
 			return os.Symlink("nowhere", at)
 		case linked[st.Ino] != "":
@@ -111,6 +111,9 @@ func clone(t *testing.T, from, to string) {
 		must(t, os.Chmod(at, info.Mode().Perm()))
 		return os.Chtimes(at, time.Time{}, info.ModTime())
 	}))
+	for at, mtime := range dirs { // what was put into them has changed it
+		must(t, os.Chtimes(at, time.Time{}, mtime))
+	}
 }
 
 func walked(t *testing.T, dir string) (size int64) {

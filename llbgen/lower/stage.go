@@ -290,7 +290,7 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) er
 			if e.Shown != "" && e.Shown != e.To.Name && !ref.Mount {
 				origin.From, origin.Shown = name, e.Shown
 			}
-			if _, err := strconv.Atoi(ref.Text); !ref.Mount && (e.Pin != "" || err == nil) {
+			if _, err := strconv.Atoi(ref.Text); !ref.Mount && (e.Pin != "" || err == nil || e.To != nil && e.To.Bare) {
 				origin.From, origin.Shown = name, ref.Text
 			}
 		}
@@ -313,6 +313,9 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) er
 		}
 	}
 	if l.expanding != nil {
+		if in.Needed {
+			return in.Errorf(in.NeededFlag, "--needed has no plain form: a Dockerfile cannot say which libraries a program needs")
+		}
 		if err := l.plainForm(inst, in); err != nil {
 			return err
 		}

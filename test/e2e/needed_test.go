@@ -1,0 +1,120 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+)
+
+// needs has programs of a tree with their libraries: some are made to find theirs in one way or
+// another.
+const needs = `
+-- Dockerfile --
+# syntax=stagecraft/dockerfile:1
+FROM debian AS debian
+
+FROM scratch AS bash
+COPY --needed --from=debian /bin/bash /bin/bash
+
+FROM bash AS more
+COPY --needed --chown=7:8 --chmod=700 --from=debian /usr/bin/env /usr/bin/
+
+FROM alpine AS git
+
+FROM scratch AS gits
+COPY --needed --from=git /usr/libexec/standin/git /usr/libexec/standin/git
+
+FROM --platform=linux/arm64 busybox AS foreign
+
+FROM scratch AS static
+COPY --needed --from=foreign /bin/busybox /bin/busybox
+
+FROM debian AS script
+RUN printf '#!/usr/bin/env bash\necho "script $0"\n' > /usr/local/bin/hi && chmod +x /usr/local/bin/hi
+
+FROM scratch AS scripts
+COPY --needed --from=script /usr/local/bin/hi /usr/local/bin/
+ENTRYPOINT ["/usr/local/bin/hi"]
+
+FROM debian AS lost
+RUN rm /lib/x86_64-linux-gnu/libtinfo.so.6
+
+FROM scratch AS missing
+COPY --needed --from=lost /bin/bash /bin/bash
+
+FROM scratch AS other
+COPY lib /lib/x86_64-linux-gnu/libc.so.6
+COPY --needed --from=debian /bin/bash /bin/bash
+-- lib --
+another one
+`
+
+// TestNeededRunsOnScratch guards that programs run in an image that has nothing but them and what
+// they need.
+func TestNeededRunsOnScratch(t *testing.T) {
+	t.Parallel()
+	dir := project(t, needs)
+	for _, c := range []struct {
+		target string
+		argv   []string
+		want   string
+	}{
+		{"bash", []string{"/bin/bash", "-c", "echo it runs"}, "it runs\n"},
+		{"more", []string{"/usr/bin/env", "bash", "-c", "echo both run"}, "both run\n"},
+		{"gits", []string{"/usr/libexec/standin/git", "--version"}, "git version"},
+		{"scripts", []string{"/usr/local/bin/hi"}, "script /usr/local/bin/hi\n"},
+	} {
+		t.Run(c.target, func(t *testing.T) {
+			t.Parallel()
+			img := buildImage(t, dir, "--target="+c.target)
+			if got := img.exec(t, []string{"PATH=/usr/bin:/bin"}, c.argv...).ok(t).stdout; !strings.HasPrefix(got, c.want) {
+				t.Errorf("it prints %q", got)
+			}
+			if len(img.Manifest.Layers) > 2 {
+				t.Errorf("%d layers: a COPY makes one", len(img.Manifest.Layers))
+			}
+			if img.has(t, "/bin/cat") || img.has(t, "/usr/bin/dpkg") {
+				t.Errorf("more was copied than is needed")
+			}
+		})
+	}
+}
+
+// TestNeededOfAnotherPlatform guards that nothing is run to find what is needed.
+func TestNeededOfAnotherPlatform(t *testing.T) {
+	t.Parallel()
+	img := buildImage(t, project(t, needs), "--target=static")
+	if tree := img.tree(t); len(tree) != 2 {
+		t.Errorf("the image has %v, not a static program alone", tree)
+	}
+}
+
+// TestNeededMistakes guards what is said of a library that is missing, and of one that the
+// destination has with other content.
+func TestNeededMistakes(t *testing.T) {
+	t.Parallel()
+	dir := project(t, needs)
+	buildx(t, dir, "--target=missing").fails(t, "COPY --needed: ", "libtinfo.so.6", "/bin/bash", ">>> COPY --needed --from=lost /bin/bash /bin/bash")
+	buildx(t, dir, "--target=other").fails(t, "COPY --needed: ", "libc.so.6", ">>> COPY --needed --from=debian /bin/bash /bin/bash")
+}
+
+// TestNeededIsCached guards that an unchanged build looks at nothing again.
+func TestNeededIsCached(t *testing.T) {
+	t.Parallel()
+	dir := project(t, needs)
+	buildx(t, dir, "--target=more").ok(t)
+	if out := buildx(t, dir, "--target=more").ok(t).output(); ran(out, "what /bin/bash needs") || ran(out, "what /usr/bin/env needs") {
+		t.Errorf("it ran again:\n%s", out)
+	}
+}
+
+// TestNeededOnDocker20 guards it on an engine that does not say what image the frontend has.
+func TestNeededOnDocker20(t *testing.T) {
+	t.Parallel()
+	docker20Frontend(t)
+	docker20(t, project(t, needs), "build", "--target=bash", "-t", "sc-needed", ".").ok(t)
+	if got := docker20(t, "", "run", "--rm", "--network=none", "sc-needed", "/bin/bash", "-c", "echo it runs").ok(t).stdout; got != "it runs\n" {
+		t.Errorf("the container prints %q", got)
+	}
+}
