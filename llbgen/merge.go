@@ -2,7 +2,9 @@ package llbgen
 
 import (
 	"context"
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moby/buildkit/client/llb"
@@ -14,15 +16,20 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
+	"github.com/stagecraft-build/stagecraft/internal/step"
 )
+
+// added is what an operand of a FROM --with adds: its filesystem against that of its ancestor, if
+// it has one.
+type added struct {
+	name             string
+	operand, without *llb.State
+}
 
 // merge adds to a base what the operands of a FROM --with add to it: layers on layers, each of
 // them what it is in its operand, and the ENVs and LABELs.
 func (b *build) merge(ctx context.Context, of *plan.Instance, t *changedTree, res *dockerfile2llb.Result, m plan.Merge) error {
-	var states []llb.State
-	if !t.empty {
-		states = append(states, t.State)
-	}
+	var all []added
 	for _, o := range m.Operands {
 		if o.Nothing {
 			continue
@@ -45,18 +52,25 @@ func (b *build) merge(ctx context.Context, of *plan.Instance, t *changedTree, re
 		if len(with.def.Def) == 0 {
 			continue
 		}
-		st := b.imageOf(o.Unit)
+		operand := b.imageOf(o.Unit)
+		add := added{name: o.Reference.Text, operand: &operand}
 		if len(from.def.Def) > 0 {
-			st = llb.Diff(b.imageOf(o.Ancestor), st, b.step(of, "what "+o.Reference.Text+" adds")...)
+			ancestor := b.imageOf(o.Ancestor)
+			add.without = &ancestor
 		}
-		states = append(states, st)
+		all = append(all, add)
 	}
-	if len(states) == 0 || len(states) == 1 && !t.empty {
+	if len(all) == 0 {
 		return nil
 	}
-	t.changed, t.empty = true, false
+	caps := b.opt.Client.BuildOpts().LLBCaps
+	joined := b.layered
+	if caps.Supports(pb.CapMergeOp) != nil || caps.Supports(pb.CapDiffOp) != nil {
+		joined = b.copied
+	}
 	var err error
-	t.State, err = b.joined(of, m, states)
+	t.State, err = joined(of, m, t, all)
+	t.changed, t.empty = true, false
 	return err
 }
 
@@ -65,25 +79,51 @@ func (b *build) imageOf(inst *plan.Instance) llb.State {
 	return llb.Image(b.names.Image(inst), llb.Platform(inst.Platform()))
 }
 
-// joined returns one filesystem of all: layers on layers, or copies where the engine has no
-// word for that and what is added is known without a comparison.
-func (b *build) joined(of *plan.Instance, m plan.Merge, states []llb.State) (llb.State, error) {
-	caps := b.opt.Client.BuildOpts().LLBCaps
-	step := b.step(of, "merge "+mergeTitle(of.Base, m))
-	if caps.Supports(pb.CapMergeOp) == nil && caps.Supports(pb.CapDiffOp) == nil {
-		return llb.Merge(states, step...), nil
+// layered puts what operands add on a base as layers of their own.
+func (b *build) layered(of *plan.Instance, m plan.Merge, base *changedTree, all []added) (llb.State, error) {
+	var states []llb.State
+	if !base.empty {
+		states = append(states, base.State)
 	}
-	for _, o := range m.Operands {
-		if o.Ancestor != nil && !o.Nothing {
-			return llb.State{}, diagnostic.Errorf(m.In.Place(o.Reference.Span),
-				"this engine cannot tell what %s adds to %s: it merges only what is built FROM scratch. Build with docker buildx create --use, or with an engine that has the containerd image store", o.Reference.Text, plan.Edge{To: o.Ancestor}.Title())
+	for _, a := range all {
+		st := *a.operand
+		if a.without != nil {
+			st = llb.Diff(*a.without, st, b.step(of, "what "+a.name+" adds")...)
 		}
+		states = append(states, st)
 	}
-	out := states[0]
-	for _, st := range states[1:] {
-		out = out.File(llb.Copy(st, "/", "/", &llb.CopyInfo{CopyDirContentsOnly: true, CreateDestPath: true}), step...)
+	return llb.Merge(states, b.step(of, "merge "+mergeTitle(of.Base, m))...), nil
+}
+
+// copied makes the same tree on an engine that has no words for that: a step copies what operands
+// add onto the base.
+func (b *build) copied(of *plan.Instance, m plan.Merge, base *changedTree, all []added) (llb.State, error) {
+	program, err := b.program()
+	if err != nil {
+		return llb.State{}, diagnostic.At(m.In.Place(m.Operands[0].Reference.Span), err)
 	}
-	return out, nil
+	args := []string{programPath, "merge"}
+	var mounts []llb.RunOption
+	mount := func(st *llb.State) string {
+		if st == nil {
+			return ""
+		}
+		n := strconv.Itoa(len(mounts))
+		mounts = append(mounts, llb.AddMount(path.Join(step.Dir, n), *st, llb.Readonly))
+		return n
+	}
+	for _, a := range all {
+		args = append(args, mount(a.without)+":"+mount(a.operand))
+	}
+	onto := llb.Scratch()
+	if !base.empty {
+		onto = base.State
+	}
+	options := append([]llb.RunOption{llb.Args(args), llb.Network(llb.NetModeNone), llb.ReadonlyRootFS(), llb.Platform(b.opt.Client.BuildPlatforms[0])}, mounts...)
+	for _, o := range b.step(of, "merge "+mergeTitle(of.Base, m)) {
+		options = append(options, o)
+	}
+	return program.Run(options...).AddMount(step.OutDir, onto), nil
 }
 
 func mergeTitle(base plan.Edge, m plan.Merge) string {

@@ -55,12 +55,12 @@ func (b *build) addNeeded(ctx context.Context, from lower.Origin, op *pb.Op, sou
 		}
 	}
 	last := len(actions) - 1
-	copied := &pb.FileActionCopy{Src: "/", Dest: "/", Mode: -1, Timestamp: -1, DirCopyContents: true, CreateDestPath: true}
-	op.GetFile().Actions = append(actions, &pb.FileAction{
-		Input: added + 1 + int64(last), SecondaryInput: added, Output: actions[last].Output,
-		Action: &pb.FileAction_Copy{Copy: copied},
-	})
-	actions[last].Output = int64(pb.SkipOutput)
+	copied := &pb.FileAction{
+		Input: added + 1 + int64(last), SecondaryInput: added,
+		Action: &pb.FileAction_Copy{Copy: &pb.FileActionCopy{Src: "/", Dest: "/", Mode: -1, Timestamp: -1, DirCopyContents: true, CreateDestPath: true}},
+	}
+	actions[last].Output, copied.Output = int64(pb.SkipOutput), actions[last].Output
+	op.GetFile().Actions = append(op.GetFile().Actions, copied)
 	return nil
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/stagecraft-build/stagecraft/internal/step"
 )
 
-// program is where the image of this frontend has its program, which reads trees inside the build.
-const program = "/bin/stagecraft-frontend"
+// programPath is where the image of this frontend has its program, which reads trees inside the build.
+const programPath = "/bin/stagecraft-frontend"
 
 // tool is the program as what a step of a build runs.
 type tool struct {
@@ -87,7 +87,7 @@ func (t *tool) step(args, env []string, trees []*pb.Input) (*pb.Op, llb.OpMetada
 	}
 	mounts = append(mounts, &pb.Mount{Input: int64(pb.Empty), Dest: step.OutDir, Output: 0})
 	op.Op = &pb.Op_Exec{Exec: &pb.ExecOp{
-		Meta:    &pb.Meta{Args: append([]string{program}, args...), Env: env, Cwd: "/"},
+		Meta:    &pb.Meta{Args: append([]string{programPath}, args...), Env: env, Cwd: "/"},
 		Mounts:  mounts,
 		Network: pb.NetMode_NONE,
 	}}

@@ -32,6 +32,7 @@ Flags:
 // subcommands are what steps of a build run, which llbgen makes.
 var subcommands = map[string]func(ctx context.Context, args []string, getenv func(string) string) error{
 	"max-size": tree.CheckLimit,
+	"merge":    tree.MergeOperands,
 	"needed":   needed.Main,
 	"size":     tree.WriteSizes,
 }

@@ -74,8 +74,8 @@ func change(t *testing.T, r *rand.Rand, dir string) {
 	case 3:
 		_ = os.Mkdir(at, 0o755)
 	case 4:
-		if info, err := os.Lstat(at); err == nil && info.Mode().IsRegular() {
-			must(t, os.Chmod(at, 0o600|fs.FileMode(r.IntN(64))))
+		if info, err := os.Lstat(at); err == nil && info.Mode()&fs.ModeSymlink == 0 {
+			must(t, os.Chmod(at, 0o700|fs.FileMode(r.IntN(64))))
 		}
 	default: // a new file, never what a link leads to
 		if f, err := os.OpenFile(at, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644); err == nil {
@@ -99,7 +99,8 @@ func clone(t *testing.T, from, to string) {
 		switch st := info.Sys().(*syscall.Stat_t); {
 		case e.IsDir():
 			dirs[at] = info.ModTime()
-			return os.Mkdir(at, 0o755)
+			must(t, os.Mkdir(at, 0o755))
+			return os.Chmod(at, info.Mode())
 		case info.Mode()&fs.ModeSymlink != 0:
 			return os.Symlink("nowhere", at)
 		case linked[st.Ino] != "":

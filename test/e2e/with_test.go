@@ -3,7 +3,11 @@
 package e2e
 
 import (
+	"archive/tar"
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -181,18 +185,49 @@ func TestMergeOfImagesAndContexts(t *testing.T) {
 	}
 }
 
-// TestMergeOnOldEngine guards what an engine without merges does: it copies what is built
-// FROM scratch, and says what it cannot do.
+// TestMergeOnOldEngine guards that an engine without merges makes the same tree, by copies, and the
+// same config.
 func TestMergeOnOldEngine(t *testing.T) {
 	t.Parallel()
 	docker20Frontend(t)
 	dir := project(t, merged)
-	docker20(t, dir, "build", "--target=dev", ".").fails(t, "line 24, column 13: this engine cannot tell what python adds to common")
-	writeFile(t, filepath.Join(dir, "Dockerfile"), []byte("# syntax=stagecraft/dockerfile:1\nFROM scratch AS tool\nCOPY tool /opt/tool\nENV T=1\nFROM --with=tool busybox\nCMD cat /opt/tool\n"))
+	for _, target := range []string{"dev", "turned"} {
+		old, now := filepath.Join(t.TempDir(), "old.tar"), filepath.Join(t.TempDir(), "now.tar")
+		docker20(t, dir, "build", "--target="+target, "--output=type=tar,dest="+old, ".").ok(t)
+		buildx(t, dir, "--target="+target, "--output=type=tar,dest="+now).ok(t)
+		if diff := cmp.Diff(entriesOf(t, now), entriesOf(t, old)); diff != "" {
+			t.Errorf("%s: the tree with merges (-) and without (+):\n%s", target, diff)
+		}
+	}
 	tag := "merge-" + strings.ReplaceAll(unique(), ".", "-")
-	docker20(t, dir, "build", "-t", tag, ".").ok(t)
+	docker20(t, dir, "build", "--target=dev", "-t", tag, ".").ok(t)
 	t.Cleanup(func() { docker20(t, dir, "rmi", "-f", tag) })
-	if got := docker20(t, dir, "run", "--rm", tag).ok(t).stdout; got != "tool\n" {
+	if got := docker20(t, dir, "run", "--rm", "--network=none", tag, "sh", "-c", "cat /opt/tool; ls /opt; echo $PATH $PYTHON").ok(t).stdout; got != "tool\nkept\nnode\npython\nshared\ntool\n/opt/node/bin:/opt/python/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin 1\n" {
 		t.Errorf("it prints %q", got)
+	}
+}
+
+// entriesOf tells what a tar has at each path, but for times: steps run at their own.
+func entriesOf(t *testing.T, path string) map[string]string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	out := map[string]string{}
+	for r := tar.NewReader(f); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		dt, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[strings.Trim(h.Name, "./")] = fmt.Sprintf("%c %o %d:%d %s %x", h.Typeflag, h.Mode, h.Uid, h.Gid, h.Linkname, sha256.Sum256(dt))
 	}
 }
