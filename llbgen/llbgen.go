@@ -280,6 +280,7 @@ func (g *Generator) planFile(ctx context.Context, file *module.File, opt dockerf
 		BuildPlatform:  bc.BuildPlatforms[0],
 		TargetPlatform: opt.TargetPlatform,
 		Requested:      bc.TargetPlatforms,
+		Part:           bc.MultiPlatformRequested && len(bc.TargetPlatforms) == 1,
 		AllStages:      opt.AllStages,
 		Request:        !slices.Contains([]string{"", ExpandRequest, SizeRequest}, bc.BuildOpts().Opts["requestid"]),
 		Branches:       bc.BuildOpts().Opts["requestid"] == lint.SubrequestLintDefinition.Name,

@@ -172,6 +172,10 @@ func (p *planner) values(at place, b syntax.Binding, names *scope) ([]boundValue
 			if b.Name != targetPlatform {
 				return nil, at.errorf(v.Span, "[*] is the platforms of the build: only %s takes it", targetPlatform)
 			}
+			if p.opt.Part {
+				return nil, at.errorf(v.Span, "[*] is the platforms that were asked for, and the builder has several nodes, of which this one is to build %s alone: list the platforms, as in %s=[linux/amd64,linux/arm64]",
+					platforms.FormatAll(p.opt.Requested[0]), targetPlatform)
+			}
 			for _, platform := range p.requested() {
 				out = append(out, boundValue{platforms.FormatAll(platform), v.Span})
 			}

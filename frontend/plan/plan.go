@@ -39,6 +39,8 @@ type Options struct {
 	TargetPlatform *ocispecs.Platform
 	// Requested are all platforms that the build asks for.
 	Requested []ocispecs.Platform
+	// Part says that other nodes of the builder build other platforms.
+	Part bool
 	// HasContext reports whether the build has a named context of a name;
 	// nil when it has none at all.
 	HasContext func(name string, platform ocispecs.Platform) bool
