@@ -47,3 +47,13 @@ func buildKitRelease(tb testing.TB) string {
 	}
 	return string(match[1])
 }
+
+// readText returns what a file has.
+func readText(tb testing.TB, path string) string {
+	tb.Helper()
+	dt, err := os.ReadFile(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(dt)
+}
