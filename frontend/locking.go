@@ -59,6 +59,11 @@ func lockingOf(opts map[string]string) *locking {
 		if slices.Contains(l.update, "") {
 			l.err = fmt.Errorf("%s=%s has an empty name: write update:NAME, with commas between several, or update:*", lockArg, value)
 		}
+		for _, word := range []string{"prune", "verify", "loose", "off"} {
+			if slices.Contains(l.update, word) {
+				l.err = fmt.Errorf("%s=%s: %s stands alone: give it in a call of its own", lockArg, value, word)
+			}
+		}
 		return l
 	}
 	words := map[string]locked.Mode{"": locked.Strict, "loose": locked.Loose, "off": locked.Off}
@@ -89,7 +94,7 @@ func lockingOf(opts map[string]string) *locking {
 			l.err = fmt.Errorf("%s=%s is for --target=%s and --call=lock: a build changes no lock", lockArg, value, lockTarget)
 		}
 	}
-	if id := opts[keyRequest]; !l.asked() && id != "" && id != llbgen.ExpandRequest && mode == locked.Strict {
+	if id := opts[keyRequest]; !l.asked() && id != "" && id != llbgen.ExpandRequest && id != llbgen.SizeRequest && mode == locked.Strict {
 		l.mode = locked.Loose // it builds nothing
 	}
 	return l
