@@ -171,17 +171,20 @@ func (f *File) comments(from, to int) []comment {
 // isInstruction reports whether a comment is an instruction.
 func (f *File) isInstruction(c comment) bool {
 	_, end := firstWord(c.text)
-	return c.apart == "" && c.spaced && slices.Contains(extensionInstructions, c.text[:end])
+	return c.apart == "" && c.spaced && (slices.Contains(extensionInstructions, c.text[:end]) || takesValues(c.text))
+}
+
+// takesValues reports whether a comment is an ENV or LABEL that takes values.
+func takesValues(text string) bool {
+	_, end := firstWord(text)
+	rest := strings.TrimSpace(text[end:])
+	return (text[:end] == "ENV" || text[:end] == "LABEL") && (strings.HasPrefix(rest, "--from") || strings.HasPrefix(rest, "--file") || strings.HasPrefix(rest, "--if"))
 }
 
 // extensionComment reads a comment that is an instruction, or looks like one.
 func (f *File) extensionComment(c comment, r *fileReader) error {
 	_, end := firstWord(c.text)
 	word := c.text[:end]
-	if rest := strings.TrimSpace(c.text[end:]); c.apart == "" && c.spaced && (word == "ENV" || word == "LABEL") && strings.HasPrefix(rest, "--from") {
-		f.Extended = true
-		return f.errorAt(c.offset, c.offset+end, "%s --from is not part of this release", word)
-	}
 	if !f.isInstruction(c) {
 		return f.looksLike(c, r.blocks)
 	}
@@ -194,8 +197,11 @@ func (f *File) extensionComment(c comment, r *fileReader) error {
 	}
 	behind := c.offset + len(c.text)
 	in := &Instruction{file: f, logical: line, leadStart: c.offset, start: c.offset, end: behind, heredocs: behind}
-	if word == "UNSET" {
+	switch word {
+	case "UNSET":
 		return r.unset(in)
+	case "LET":
+		return r.let(in)
 	}
-	return r.let(in)
+	return r.values(in, strings.ToLower(word))
 }

@@ -3,7 +3,6 @@ package syntax
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
@@ -52,8 +51,8 @@ func (in *Instruction) Locate(err error) error {
 // Locate gives an error of upstream's parser its place in this file.
 func (f *File) Locate(err error) error { return diagnostic.Locate(f.Text, err) }
 
-// refusedFrom words an error of upstream's parser about the words of an ENV --from,
-// which it does not know.
+// refusedFrom words an error of upstream's parser about the words of a line that was meant as
+// an ENV --from, which it does not know.
 func (f *File) refusedFrom(err error) error {
 	var located *parser.LocationError
 	if !errors.As(err, &located) || len(located.Locations) == 0 || len(located.Locations[0]) == 0 {
@@ -64,13 +63,12 @@ func (f *File) refusedFrom(err error) error {
 		return err
 	}
 	line, at := f.index.line(n)
-	r := readLine(string(line), 0, f.Escape)
-	word := strings.ToUpper(string(line[r.keyword.Start:r.keyword.End]))
-	if len(r.flags) == 0 || r.flags[0].Name != "--from" || word != "ENV" && word != "LABEL" {
+	better := f.refusedValues(readLine(string(line), 0, f.Escape), string(line), at)
+	if better == nil {
 		return err
 	}
 	f.Extended = true
-	return f.errorAt(at+r.flags[0].Span.Start, at+r.flags[0].Span.End, "%s --from is not part of this release", word)
+	return better
 }
 
 // CutOff refuses a last line that ends in an escape token when what it continues ends in

@@ -42,6 +42,9 @@ type File struct {
 
 	text  string // Data
 	index *lineIndex
+	// masked are the first lines of the instructions that upstream's parser does not see as
+	// they are.
+	masked map[int]bool
 	// header is where the directives end.
 	header int
 	// doubts are the warnings of comments that may be nothing else in a file without
@@ -70,7 +73,7 @@ type Options struct {
 func Parse(text *diagnostic.Text, opt Options) (*File, error) {
 	data := text.Data
 	f := &File{Text: text, text: string(data), Escape: parser.DefaultEscapeToken, index: newLineIndex(data), header: directives(data)}
-	parsed, err := parser.Parse(bytes.NewReader(data))
+	parsed, err := f.parse()
 	if err != nil {
 		return f, f.refusedFrom(err)
 	}
@@ -152,8 +155,9 @@ type fileReader struct {
 func (r *fileReader) read(in *Instruction) error {
 	var next int
 	in.logical, next, in.dangling = r.join.join(in.StartLine, in.EndLine)
+	same := in.unmask()
 	err := in.agree()
-	if in.logical.text != in.Node.Original {
+	if !same {
 		err = fmt.Errorf("internal error: the line was read as %q, not as %q", in.logical.text, in.Node.Original)
 	}
 	if err != nil {
@@ -170,6 +174,9 @@ func (r *fileReader) read(in *Instruction) error {
 	case strings.EqualFold(word, unsetInstruction):
 		in.insert(flags)
 		return r.unset(in)
+	case in.takesValues(flags):
+		in.insert(flags)
+		return r.values(in, strings.ToLower(word))
 	case strings.EqualFold(word, mountInstruction), strings.EqualFold(word, importInstruction), strings.EqualFold(word, lockInstruction), r.blocks.isMarker(word):
 		r.file.Extended = true
 		if err := r.file.refuseInner(in); err != nil {
@@ -264,7 +271,7 @@ func (in *Instruction) parse() (any, error) {
 
 // add gives the instruction its command and its place.
 func (f *File) add(in *Instruction) error {
-	if in.Let != nil || in.Unset != nil {
+	if in.Let != nil || in.Unset != nil || in.Values != nil {
 		return f.put(in)
 	}
 	cmd, err := in.parse()
@@ -306,6 +313,9 @@ func (f *File) put(in *Instruction) error {
 	}
 	if in.Unset != nil {
 		return in.Errorf(in.keyword, "UNSET stands in a stage, behind a FROM")
+	}
+	if in.Values != nil {
+		return in.Errorf(in.keyword, "%s --from stands in a stage, behind a FROM", in.Values.Of)
 	}
 	if _, ok := in.Command.(*instructions.ArgCommand); !ok {
 		return parser.WithLocation(errors.New("no build stage in current context"), in.Location())

@@ -19,6 +19,8 @@ var ours = map[string][]string{
 	command.Copy:      {"--if", "--if-exists", "--needed"},
 	command.Add:       {"--from", "--if", "--if-exists"},
 	command.Run:       {"--no-cache", "--if"},
+	command.Env:       {"--from", "--file", "--if"},
+	command.Label:     {"--from", "--file", "--if"},
 	command.Arg:       {"--required", "--oneof", "--global", "--if"},
 	importInstruction: {"--from", "--context", "--arg", "--if"},
 }
@@ -151,8 +153,8 @@ func (in *Instruction) scanFlag(f *Flag) error {
 		return in.scanSwitch(f, &in.Needed)
 	case f.Name == "--no-cache" && in.Keyword == command.Run:
 		return in.scanNoCache(f)
-	case f.Name == "--from" && (in.Keyword == command.Env || in.Keyword == command.Label):
-		return errorAt(f.Span.Start, f.Span.End, "%s --from is not part of this release", strings.ToUpper(in.Keyword))
+	case isValuesFlag(f.Name) && in.OnBuild && (in.Keyword == command.Env || in.Keyword == command.Label):
+		return errorAt(f.Span.Start, f.Span.End, "%s", noTrigger(strings.ToUpper(in.Keyword)))
 	case in.Keyword == command.Arg:
 		return in.scanArg(f)
 	case f.Commented && in.ignoresFlags():

@@ -65,6 +65,8 @@ type Instruction struct {
 	NoCache bool
 	// Unset is what an UNSET takes away; nil for any other instruction.
 	Unset *Unset
+	// Values is what an ENV --from or a LABEL --from takes; nil for any other instruction.
+	Values *Values
 	// Reset is what a FROM --reset takes away, ResetFlag where the flag stands.
 	Reset      []Unset
 	ResetFlag  Span

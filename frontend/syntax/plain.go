@@ -47,8 +47,8 @@ func Plain(data []byte) bool {
 			if bytes.Contains(line, []byte("--from")) || holdsOwn(line) || continues(line) {
 				return false
 			}
-		case hasWord(line, "ENV"), hasWord(line, "LABEL"), hasWord(line, "--from"):
-			if bytes.Contains(line, []byte("--from")) {
+		case hasWord(line, "ENV"), hasWord(line, "LABEL"), hasWord(line, "--f"):
+			if bytes.Contains(line, []byte("--f")) {
 				return false
 			}
 		}
@@ -174,5 +174,5 @@ func cutsWord(line []byte) bool {
 	}
 	line = line[:len(line)-1]
 	word := line[bytes.LastIndexAny(line, " \t,-")+1:]
-	return len(word) > 0 && (hasWord([]byte("from"), string(word)) || hasWord([]byte("add"), string(word)) || hasWord([]byte("arg"), string(word)) || hasWord([]byte("mount"), string(word)) || hasWord([]byte("import"), string(word)) || hasWord([]byte(letInstruction), string(word)) || hasWord([]byte(unsetInstruction), string(word)) || hasWord([]byte(ifWord), string(word)))
+	return len(word) > 0 && (hasWord([]byte("from"), string(word)) || hasWord([]byte("file"), string(word)) || hasWord([]byte("add"), string(word)) || hasWord([]byte("arg"), string(word)) || hasWord([]byte("mount"), string(word)) || hasWord([]byte("import"), string(word)) || hasWord([]byte(letInstruction), string(word)) || hasWord([]byte(unsetInstruction), string(word)) || hasWord([]byte(ifWord), string(word)))
 }

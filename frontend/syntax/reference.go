@@ -26,8 +26,8 @@ type Reference struct {
 	// Base is set for that of a FROM, Mount for that of a RUN --mount, After for
 	// those of a FROM --after.
 	Base, Mount, After bool
-	// With is set for those of a FROM --with.
-	With bool
+	// With is set for those of a FROM --with, Values for that of an ENV --from or LABEL --from.
+	With, Values bool
 	// Cache is set for that of a cache mount, which takes no variable.
 	Cache bool
 }
