@@ -193,6 +193,10 @@ func (s *scope) hides(name string) bool {
 
 // apply makes a change of the base one of its names.
 func (s *scope) apply(c Change) {
+	if t, ok := c.(Take); ok {
+		s.take(t.In)
+		return
+	}
 	r, ok := c.(Reset)
 	if !ok {
 		return
@@ -203,5 +207,6 @@ func (s *scope) apply(c Change) {
 	if r.In.WholeReset() { // no ARG comes along, and the file system has no environment
 		clear(s.local)
 		clear(s.config)
+		s.opened = nil
 	}
 }

@@ -59,6 +59,9 @@ func refuseOrder(at place, stage *syntax.Stage, name string) error {
 	if at.kind == KindGate || stage.Index < at.inst.Stage.Index || at.in.OnBuild && stage != at.inst.Stage {
 		return nil
 	}
+	if at.kind == KindValues {
+		return at.errorf(at.reference.TargetSpan, "cannot take values from stage %q, it needs to be defined before current stage %q", name, at.inst.Stage)
+	}
 	return at.errorf(at.reference.TargetSpan, "cannot copy from stage %q, it needs to be defined before current stage %q", name, at.inst.Stage)
 }
 
@@ -175,7 +178,7 @@ func (p *planner) callEdges(at place, m *meaning) ([]Edge, error) {
 	}
 	edges := make([]Edge, 0, len(calls))
 	for _, c := range calls {
-		image := at.kind == KindBase || at.kind == KindOperand // whose config counts
+		image := at.kind == KindBase || at.kind == KindOperand || at.kind == KindValues // whose config counts
 		sealed := image || c.needsOwnBuild() || m.via != nil && m.via.separate
 		if image {
 			if err := c.bindPlatform(at); err != nil {

@@ -75,13 +75,15 @@ func (p *planner) resolve(inst *Instance) error {
 			}
 		}
 		for _, ref := range in.References {
-			at := place{kind: KindMount, in: in, inst: inst, n: n, reference: ref}
-			if !ref.Mount {
-				at.kind = KindCopy
-			}
+			at := place{kind: kindOf(in, ref), in: in, inst: inst, n: n, reference: ref}
 			edges, err := p.edges(at)
 			if err != nil {
 				return err
+			}
+			if ref.Values {
+				if edges[0], err = p.sourceOfValues(at, edges[0]); err != nil {
+					return err
+				}
 			}
 			if in.Needed {
 				if err := p.needed(at, edges); err != nil {
@@ -301,7 +303,7 @@ func (p *planner) plain(stage *syntax.Stage) bool {
 	p.isPlain[stage] = false // while it is open: a cycle is not plain
 	ok := true
 	for _, in := range append([]*syntax.Instruction{stage.From}, stage.Instructions...) {
-		ok = ok && !in.Changed() && in.Unset == nil && !in.Conditional() && in.Inner() == nil && !p.main.reads(in)
+		ok = ok && !in.Changed() && in.Unset == nil && in.Values == nil && !in.Conditional() && in.Inner() == nil && !p.main.reads(in)
 		for _, ref := range in.References {
 			kind := kindOf(in, ref)
 			n, numbered := number(kind, in, ref.Target)

@@ -245,6 +245,7 @@ func (d *dockerfile) inherits(stage *syntax.Stage) (names []string, known bool) 
 			return
 		}
 		seen[s] = true
+		known = known && !slices.ContainsFunc(s.Instructions, func(in *syntax.Instruction) bool { return in.Values != nil && in.Values.Env() && len(in.Values.Names) == 0 })
 		if s != stage {
 			names = append(names, namesOf(s.Instructions)...)
 		}

@@ -183,6 +183,13 @@ func expressions(in *syntax.Instruction) (out []*syntax.Condition) {
 // inheritedNames returns the names that an instruction declares for stages built FROM
 // its own too: those of an ENV, or of a trigger.
 func inheritedNames(in *syntax.Instruction) []string {
+	if in.Values != nil && in.Values.Env() {
+		var out []string
+		for _, n := range in.Values.Names {
+			out = append(out, n.Name)
+		}
+		return out
+	}
 	cmd := trigger(in)
 	if cmd == nil {
 		cmd = in.Command

@@ -12,7 +12,7 @@ import (
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
-// A stage with instructions that change its image (UNSET) is planned as several instances,
+// A stage with instructions that change its image (UNSET, ENV --from, LABEL --from) is planned as several instances,
 // its parts: each is built FROM the one above with these changes made. The last one is the
 // stage to all that uses it. What upstream's converter keeps within a stage and loses at a
 // FROM is carried along.
@@ -31,7 +31,7 @@ type Carried struct {
 }
 
 // changesImage reports whether an instruction of a stage changes the image above it.
-func changesImage(in *syntax.Instruction) bool { return in.Unset != nil }
+func changesImage(in *syntax.Instruction) bool { return in.Unset != nil || in.Values != nil }
 
 // cut makes parts of an instance that changes its image, and registers all but the last.
 func (p *planner) cut(inst *Instance) error {
@@ -60,7 +60,15 @@ func (p *planner) cut(inst *Instance) error {
 				n++
 			}
 			var changes []Change
-			for _, in := range whole.Instructions[from : n+1] {
+			for i, in := range whole.Instructions[from : n+1] {
+				if in.Values != nil {
+					t, err := p.take(&whole, from+i, in)
+					if err != nil {
+						return err
+					}
+					changes = append(changes, t)
+					continue
+				}
 				changes = append(changes, Reset{in, []syntax.Unset{*in.Unset}})
 				c.command = c.command && in.Unset.Of != "CMD"
 			}
@@ -95,7 +103,7 @@ type cutter struct {
 func (c *cutter) at(end, next int, changes []Change) error {
 	in := c.whole.Instructions[next-1]
 	if c.parts++; c.parts >= MaxParts {
-		return in.Locate(fmt.Errorf("the stage is cut by UNSET into more than %d parts: write those next to each other that can stand so", MaxParts))
+		return in.Locate(fmt.Errorf("the stage is cut into more than %d parts by UNSET and ENV --from: write those next to each other that can stand so", MaxParts))
 	}
 	if len(c.p.out.Instances) >= MaxInstances {
 		return in.Locate(tooManyInstances())

@@ -30,6 +30,8 @@ const (
 	KindGate
 	// KindOperand is FROM --with.
 	KindOperand
+	// KindValues is ENV --from and LABEL --from.
+	KindValues
 	// KindAncestor is what an operand and the base are both built FROM, which nobody
 	// writes.
 	KindAncestor
@@ -61,6 +63,8 @@ func (k Kind) rule() rule {
 		return rule{numbers: true, images: true, sets: true}
 	case KindMount:
 		return rule{images: true}
+	case KindValues:
+		return rule{numbers: true, images: true}
 	case KindGate:
 		return rule{sets: true}
 	case kindEpoch:
@@ -75,6 +79,8 @@ func kindOf(in *syntax.Instruction, ref *syntax.Reference) Kind {
 		return KindGate
 	case ref.With:
 		return KindOperand
+	case ref.Values:
+		return KindValues
 	case ref.Mount:
 		return KindMount
 	case in.Keyword == command.From:

@@ -23,6 +23,8 @@ type scope struct {
 	local, config map[string]value
 	// gone are the names that an UNSET took away.
 	gone []taken
+	// opened is set below an ENV --from that may set any name.
+	opened *opening
 	// base is what may set names that nothing declares; empty when nothing may.
 	base string
 	done int // instructions of the stage that are in local
@@ -40,7 +42,9 @@ const pathName = "PATH"
 // lookup returns what a static name stands for.
 func (s *scope) lookup(name string) value {
 	v, ok := s.local[name]
-	if !ok && !s.hides(name) {
+	if why := s.maySet(name); !ok && why != nil {
+		v = value{declared: true, unknown: why}
+	} else if !ok && !s.hides(name) {
 		v = s.env.globals[name]
 	}
 	if !v.declared && s.local != nil {
@@ -52,6 +56,9 @@ func (s *scope) lookup(name string) value {
 
 // undeclared is the value of a name in a stage that nothing declares.
 func (s *scope) undeclared(name string) value {
+	if why := s.maySet(name); why != nil {
+		return value{declared: true, unknown: why}
+	}
 	gone := s.takenBy(name) != nil
 	switch {
 	case gone && name != pathName:
@@ -140,7 +147,7 @@ func (s *scope) inherit(base Edge, until *syntax.Instruction) error {
 	if err != nil {
 		return err
 	}
-	s.base, s.gone = below.base, below.gone
+	s.base, s.gone, s.opened = below.base, below.gone, below.opened
 	if base.Sealed && !base.Open { // names that are no ENV do not come along
 		s.gone = slices.Clone(s.gone)
 		for i := range s.gone {
@@ -218,6 +225,10 @@ func (s *scope) declare(in *syntax.Instruction, cmd any) error {
 		s.unset(*in.Unset, in)
 		return nil
 	}
+	if in.Values != nil {
+		s.take(in)
+		return nil
+	}
 	switch cmd := cmd.(type) {
 	case *instructions.ArgCommand:
 		for _, arg := range cmd.Args {
@@ -286,7 +297,10 @@ func (s *scope) arg(arg instructions.KeyValuePairOptional, expand func(string) (
 		v = s.env.globals[arg.Key]
 		v.arg, v.own = true, false
 	default:
-		v = s.local[arg.Key]
+		var ok bool
+		if v, ok = s.local[arg.Key]; !ok {
+			v.unknown = s.maySet(arg.Key)
+		}
 		v.arg = v.arg || !v.set
 	}
 	v.declared, v.deps = true, merge(v.deps, inputs)

@@ -46,10 +46,14 @@ func (i *Instance) Uses() iter.Seq[Use] {
 	}
 }
 
-// operands yields what is merged into the base, and what that is compared with.
+// operands yields what is merged into the base, what that is compared with, and what values
+// come from.
 func (i *Instance) operands() iter.Seq[Use] {
 	return func(yield func(Use) bool) {
 		for _, c := range i.Base.Changes {
+			if t, ok := c.(Take); ok && !yield(Use{t.From, t.In, t.In.Values.From}) {
+				return
+			}
 			m, ok := c.(Merge)
 			if !ok {
 				continue

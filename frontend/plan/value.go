@@ -28,6 +28,10 @@ type unknown struct {
 	name string
 	// base is what may set it, such as "the base image golang:1.26".
 	base string
+	// taken is set for what an ENV --from of that line takes out of it; open when it may have
+	// the name, or not.
+	taken string
+	open  bool
 	// global is set when the build has such a name, which the stage does not declare.
 	global bool
 	// err is set instead for a LET that is a mistake: there, and located.
@@ -35,6 +39,12 @@ type unknown struct {
 }
 
 func (u *unknown) String() string {
+	switch {
+	case u.open:
+		return fmt.Sprintf("%s may be among what %s takes out of %s, which is not known before the build: write behind that --file which names it takes", u.name, u.base, u.taken)
+	case u.taken != "":
+		return fmt.Sprintf("%s comes out of %s (%s), and is not known before the build", u.name, u.taken, u.base)
+	}
 	text := fmt.Sprintf("%s may be set by %s, whose ENV is not known before the build", u.name, u.base)
 	if u.global {
 		text += fmt.Sprintf(": write ARG %s above to take that of the build", u.name)

@@ -7,6 +7,9 @@ import (
 
 // Uses reports whether the instruction has $NAME or ${NAME.
 func (in *Instruction) Uses(name string) bool {
+	if in.Values != nil { // the variables are those of what it takes from
+		return false
+	}
 	return usesVariable(in.Line, name) || usesVariable(in.Heredocs(), name)
 }
 

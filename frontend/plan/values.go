@@ -1,0 +1,119 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+)
+
+// Take sets ENVs or LABELs out of the config of another image, or out of a file in it: an
+// ENV --from or a LABEL --from.
+type Take struct {
+	// In is the instruction that asks for it.
+	In *syntax.Instruction
+	// From is what the values come from, a build of its own.
+	From Edge
+	// Declared are the names that the stage has from ARGs there: a file of which all lines are
+	// taken may set none of them, for what reads them is planned already.
+	Declared []string
+}
+
+// Refuse implements Change.
+func (t Take) Refuse() error {
+	return t.In.Errorf(t.In.Values.From.Span, "%s --from has no plain form: a Dockerfile cannot take what another stage sets", t.In.Values.Of)
+}
+
+// take makes the change of an instruction of an instance, number n.
+func (p *planner) take(inst *Instance, n int, in *syntax.Instruction) (Take, error) {
+	t := Take{In: in, From: inst.Edges[in.Values.From][0]}
+	if !in.Values.Env() || len(in.Values.Names) > 0 {
+		return t, nil
+	}
+	names, err := inst.scopeBefore(p, n)
+	if err != nil {
+		return t, err
+	}
+	for name, v := range names.local {
+		if v.arg {
+			t.Declared = append(t.Declared, name)
+		}
+	}
+	slices.Sort(t.Declared)
+	return t, nil
+}
+
+// sourceOfValues makes the edge of an ENV --from or LABEL --from one to a build of its own, of
+// which the config is asked for.
+func (p *planner) sourceOfValues(at place, e Edge) (Edge, error) {
+	if e.To == nil {
+		if e.Name == scratch {
+			return e, at.errorf(at.reference.Span, "scratch has no values to take")
+		}
+		bare, err := p.bare(at.inst, e)
+		if err != nil {
+			return e, err
+		}
+		e.To = bare
+	}
+	e.Sealed = true
+	return e, nil
+}
+
+// take makes the names that an ENV --from sets unknown to a scope.
+func (s *scope) take(in *syntax.Instruction) {
+	v := in.Values
+	if !v.Env() {
+		return
+	}
+	source := v.From.Text
+	if v.File != "" {
+		source = v.File + " of " + source
+	}
+	if len(v.Names) == 0 { // any name may be among them
+		s.opened = &opening{source, in}
+		s.gone = nil
+		for name, old := range s.local {
+			if !old.arg {
+				delete(s.local, name)
+				delete(s.config, name)
+			}
+		}
+		return
+	}
+	for _, n := range v.Names {
+		value := value{set: true, declared: true, unknown: &unknown{name: n.Name, base: fmt.Sprintf("line %d", in.StartLine), taken: source}}
+		s.local[n.Name] = value
+		s.setConfig(n.Name, value)
+	}
+}
+
+// opening is an ENV --from of all lines of a file, which may set any name.
+type opening struct {
+	source string
+	in     *syntax.Instruction
+}
+
+// mayset returns why a name is not known: a file above may set it; nil if none does.
+func (s *scope) maySet(name string) *unknown {
+	if s.opened == nil || Predefined(name) || s.takenBy(name) != nil {
+		return nil
+	}
+	return &unknown{name: name, base: fmt.Sprintf("line %d", s.opened.in.StartLine), taken: s.opened.source, open: true}
+}
+
+// Opens reports whether names that nothing in the stage sets may come from a file above an
+// instance's instructions, all of whose lines an ENV --from takes.
+func (i *Instance) Opens() bool {
+	for {
+		for _, c := range i.Base.Changes {
+			if t, ok := c.(Take); ok && t.In.Values.Env() && len(t.In.Values.Names) == 0 {
+				return true
+			}
+		}
+		if i.Base.To == nil {
+			return false
+		}
+		i = i.Base.To
+	}
+}
