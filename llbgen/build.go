@@ -39,6 +39,9 @@ type build struct {
 	below   map[*plan.Instance]*plan.Instance
 	mu      sync.Mutex
 	counted map[*plan.Instance]counted
+	// files are those of stages that were read for values; asks is set where nothing is built.
+	files map[readKey]*reading
+	asks  bool
 	// textRules waits for the rules about the texts of files, and says what they
 	// found.
 	textRules func()
@@ -63,7 +66,7 @@ func (g *Generator) newBuildWith(opt dockerfile2llb.ConvertOpt, p *plan.Plan, wa
 	if err != nil {
 		return nil, err
 	}
-	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p), textRules: func() {}, program: g.program, plan: p, below: map[*plan.Instance]*plan.Instance{}, counted: map[*plan.Instance]counted{}}
+	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p), textRules: func() {}, program: g.program, plan: p, below: map[*plan.Instance]*plan.Instance{}, counted: map[*plan.Instance]counted{}, files: map[readKey]*reading{}, asks: g.asks}
 	for _, inst := range p.Instances {
 		if inst.Base.Within {
 			b.below[inst.Base.To] = inst

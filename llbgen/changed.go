@@ -42,6 +42,10 @@ func (c *changedBase) load(ctx context.Context, b *build) (*converted, error) {
 		switch change := change.(type) {
 		case plan.Reset:
 			b.reset(img, base.To, change, result.Epoch)
+		case plan.Take:
+			if err := b.take(ctx, img, change, result.Epoch); err != nil {
+				return nil, err
+			}
 		case plan.KeepCommand:
 			above, err := b.convert(ctx, b.parts[b.names.Changed(base.To)])
 			if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/frontend/subrequests/convertllb"
 	"github.com/moby/buildkit/frontend/subrequests/lint"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -47,6 +48,8 @@ type Generator struct {
 	lint  linter.Config
 	// buildLint are the rules that the build asks for in every file; nil for none.
 	buildLint *linter.Config
+	// asks is set for a build that answers a question: no stage is built for it.
+	asks bool
 	// bake is Options.Lower, pin Options.Pin.
 	bake bool
 	pin  func(ctx context.Context, f *module.File, image string) (string, error)
@@ -99,6 +102,7 @@ func New(ctx context.Context, bc *dockerui.Client, sources *source.Sources, reso
 		sources: sources,
 		warn:    warn,
 		bake:    options.Lower,
+		asks:    !slices.Contains([]string{"", convertllb.RequestConvertLLB}, bc.BuildOpts().Opts["requestid"]),
 		pin:     options.Pin,
 		program: options.Program,
 	}

@@ -179,6 +179,7 @@ func (g *Generator) Definitions(ctx context.Context, platform *ocispecs.Platform
 		if err != nil {
 			return err
 		}
+		b.asks = true
 		img, err := b.image(ctx)
 		if err != nil {
 			return err

@@ -146,7 +146,7 @@ func plainText(f *module.File, config linter.Config, byDefault *plan.Environment
 	for in := range instructionsOf(f) {
 		text := in.Text()
 		switch {
-		case in.Unset != nil:
+		case in.Unset != nil, in.Values != nil:
 			text = ""
 		case in.Let != nil:
 			text = "ARG " + in.Let.Name + "=x\n" // it has a value

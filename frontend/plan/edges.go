@@ -288,7 +288,7 @@ func (p *planner) expand(at place, names *scope, span syntax.Span, word string) 
 		return "", at.error(span, unwrapped(err))
 	}
 	for _, name := range seen.undeclared {
-		if hasAlternative(word, name) {
+		if HasAlternative(word, name) {
 			continue
 		}
 		err := fmt.Errorf("%s has no value here: neither an ARG before the first FROM nor an ARG or ENV above sets it", name)
@@ -325,8 +325,8 @@ func extended(in *syntax.Instruction) bool {
 	return false
 }
 
-// hasAlternative reports whether a word says what to write where a name has no value.
-func hasAlternative(word, name string) bool {
+// HasAlternative reports whether a word says what to write where a name has no value.
+func HasAlternative(word, name string) bool {
 	return slices.ContainsFunc([]string{":", "-", "+"}, func(op string) bool { return strings.Contains(word, "{"+name+op) })
 }
 

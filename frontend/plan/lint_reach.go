@@ -127,7 +127,7 @@ func (p *planner) examineVariables(in *syntax.Instruction, part []*syntax.Instru
 
 func (p *planner) examineWord(in *syntax.Instruction, span syntax.Span, word string, part []*syntax.Instruction, known []string) {
 	for _, name := range syntax.Variables(word) {
-		if slices.Contains(known, name) || hasAlternative(word, name) || !hasSyntax(word) || strings.ContainsAny(word, `\'`) {
+		if slices.Contains(known, name) || HasAlternative(word, name) || !hasSyntax(word) || strings.ContainsAny(word, `\'`) {
 			continue
 		}
 		for _, above := range part {

@@ -77,6 +77,9 @@ const (
 	After Relation = "after"
 	// With is an operand: what it changed is added.
 	With Relation = "with"
+	// Env and Label are ENV --from and LABEL --from, which take values.
+	Env   Relation = "env"
+	Label Relation = "label"
 )
 
 // Need is what a stage uses.
@@ -186,7 +189,7 @@ func relation(use plan.Use) Relation {
 	case plan.KindOperand:
 		return With
 	}
-	return Relation(use.In.Keyword) // from, copy or add
+	return Relation(use.In.Keyword) // from, copy, add, env or label
 }
 
 // bindings returns the bindings on which the instance depends.

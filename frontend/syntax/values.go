@@ -29,6 +29,8 @@ type Values struct {
 // TakenValue is one name that an ENV --from or a LABEL --from sets.
 type TakenValue struct {
 	Name string
+	// Text is the whole word as written.
+	Text string
 	// Expression is what stands behind an equals sign, with variables of what the values come
 	// from; Computed tells an empty one from none. Else the name is that of the value, too.
 	Expression string
@@ -47,11 +49,7 @@ func (v *Values) String() string {
 		words = append(words, "--file="+v.File)
 	}
 	for _, n := range v.Names {
-		word := n.Name
-		if n.Computed {
-			word += "=" + n.Expression
-		}
-		words = append(words, word)
+		words = append(words, n.Text)
 	}
 	return strings.Join(words, " ")
 }
@@ -202,7 +200,7 @@ func (in *Instruction) words() ([]Word, error) {
 func (in *Instruction) takenValue(w Word) (TakenValue, error) {
 	v := in.Values
 	name, expression, computed := strings.Cut(w.Text, "=")
-	n := TakenValue{Name: name, Expression: expression, Computed: computed, Span: w.Span, NameSpan: Span{w.Span.Start, w.Span.Start + len(name)}}
+	n := TakenValue{Name: name, Text: w.Text, Expression: expression, Computed: computed, Span: w.Span, NameSpan: Span{w.Span.Start, w.Span.Start + len(name)}}
 	refuse := func(format string, args ...any) (TakenValue, error) {
 		return n, errorAt(n.NameSpan.Start, max(n.NameSpan.End, n.NameSpan.Start+1), format, args...)
 	}
