@@ -44,7 +44,7 @@ func (c *changedBase) load(ctx context.Context, b *build) (*converted, error) {
 			b.reset(img, base.To, change, result.Epoch)
 		case plan.Take:
 			if err := b.take(ctx, img, change, result.Epoch); err != nil {
-				return nil, err
+				return nil, b.calls.relate(c.Of, err)
 			}
 		case plan.KeepCommand:
 			above, err := b.convert(ctx, b.parts[b.names.Changed(base.To)])

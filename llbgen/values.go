@@ -170,7 +170,7 @@ func parsePair(line string) (*pair, error) {
 	case err != nil:
 		return nil, errors.New(strings.ReplaceAll(err.Error(), "at line 1: ", ""))
 	case without != "":
-		return nil, fmt.Errorf("%s has no value: write %s=, or take the line out", shown(without), shown(without))
+		return nil, fmt.Errorf("%s has no value: write the = and a value, or take the line out", shown(without))
 	case len(list) == 0:
 		return nil, nil
 	}

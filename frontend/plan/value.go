@@ -31,6 +31,7 @@ type unknown struct {
 	// taken is set for what an ENV --from of that line takes out of it; open when it may have
 	// the name, or not.
 	taken string
+	line  int
 	open  bool
 	// global is set when the build has such a name, which the stage does not declare.
 	global bool
@@ -41,9 +42,9 @@ type unknown struct {
 func (u *unknown) String() string {
 	switch {
 	case u.open:
-		return fmt.Sprintf("%s may be among what %s takes out of %s, which is not known before the build: write behind that --file which names it takes", u.name, u.base, u.taken)
+		return fmt.Sprintf("%s may be among what line %d takes out of %s, which is not known before the build: write behind that --file which names it takes", u.name, u.line, u.taken)
 	case u.taken != "":
-		return fmt.Sprintf("%s comes out of %s (%s), and is not known before the build", u.name, u.taken, u.base)
+		return fmt.Sprintf("%s comes out of %s (line %d), and is not known before the build", u.name, u.taken, u.line)
 	}
 	text := fmt.Sprintf("%s may be set by %s, whose ENV is not known before the build", u.name, u.base)
 	if u.global {

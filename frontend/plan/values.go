@@ -82,7 +82,7 @@ func (s *scope) take(in *syntax.Instruction) {
 		return
 	}
 	for _, n := range v.Names {
-		value := value{set: true, declared: true, unknown: &unknown{name: n.Name, base: fmt.Sprintf("line %d", in.StartLine), taken: source}}
+		value := value{set: true, declared: true, unknown: &unknown{name: n.Name, base: fmt.Sprintf("what line %d takes", in.StartLine), taken: source, line: in.StartLine}}
 		s.local[n.Name] = value
 		s.setConfig(n.Name, value)
 	}
@@ -99,7 +99,7 @@ func (s *scope) maySet(name string) *unknown {
 	if s.opened == nil || Predefined(name) || s.takenBy(name) != nil {
 		return nil
 	}
-	return &unknown{name: name, base: fmt.Sprintf("line %d", s.opened.in.StartLine), taken: s.opened.source, open: true}
+	return &unknown{name: name, base: fmt.Sprintf("what line %d takes", s.opened.in.StartLine), taken: s.opened.source, line: s.opened.in.StartLine, open: true}
 }
 
 // Opens reports whether names that nothing in the stage sets may come from a file above an

@@ -31,7 +31,7 @@ func (f *File) parse() (*parser.Result, error) {
 	candidates := map[int]bool{}
 	for n := range f.index.starts {
 		line, _ := f.index.line(n + 1)
-		if _, ok := mask(string(line)); ok && !f.endsHeredoc(strings.TrimSpace(string(line))) {
+		if _, ok := mask(string(line)); ok {
 			candidates[n+1] = true
 		}
 	}
@@ -57,11 +57,6 @@ func (f *File) parse() (*parser.Result, error) {
 func isValuesFlag(flag string) bool {
 	name, _, _ := strings.Cut(flag, "=")
 	return name == "--from" || name == "--file"
-}
-
-// endsHeredoc reports whether a line may be the end word of a heredoc.
-func (f *File) endsHeredoc(line string) bool {
-	return bytes.Contains(f.Data, []byte(`"`+line+`"`)) || bytes.Contains(f.Data, []byte("'"+line+"'"))
 }
 
 // masks returns the text of the file with some of its lines masked.

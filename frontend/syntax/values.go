@@ -1,10 +1,12 @@
 package syntax
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
@@ -226,6 +228,9 @@ func (in *Instruction) takenValue(w Word) (TakenValue, error) {
 		n.Name = key
 	}
 	if _, _, err := lex.ProcessWord(expression, anything{}); err != nil {
+		if strings.ContainsRune(err.Error(), utf8.RuneError) { // the end of the text to upstream
+			err = errors.New("the variable is cut off: its } is missing")
+		}
 		return n, errorAt(n.NameSpan.End+1, max(w.Span.End, n.NameSpan.End+1), "%w", err)
 	}
 	return n, nil
