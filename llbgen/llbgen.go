@@ -102,7 +102,7 @@ func New(ctx context.Context, bc *dockerui.Client, sources *source.Sources, reso
 		sources: sources,
 		warn:    warn,
 		bake:    options.Lower,
-		asks:    !slices.Contains([]string{"", convertllb.RequestConvertLLB}, bc.BuildOpts().Opts["requestid"]),
+		asks:    !slices.Contains([]string{"", convertllb.RequestConvertLLB, SizeRequest}, bc.BuildOpts().Opts["requestid"]),
 		pin:     options.Pin,
 		program: options.Program,
 	}

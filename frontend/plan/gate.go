@@ -64,9 +64,6 @@ func (i *Instance) findWaits() {
 	if i.limit != nil && !i.Goes && !i.empty {
 		i.waits = slices.Insert(i.waits, 0, Wait{Limit: i.limit, From: i.From}) // it waits for no other
 	}
-	if !i.Goes {
-		i.waitForFiles()
-	}
 	for use := range i.operands() {
 		if use.Kind == KindOperand {
 			i.empty = i.empty && use.To.empty
@@ -74,21 +71,6 @@ func (i *Instance) findWaits() {
 		}
 	}
 	i.builds = i.builds || !i.empty || len(i.waits) > 0 || base != nil && base.builds
-}
-
-// waitForFiles makes what the stage reads files of as values a gate of it: the result is made
-// of that too, and nothing that runs in the stage hangs on more than the values.
-func (i *Instance) waitForFiles() {
-	for _, part := range i.Parts() {
-		for use := range part.operands() {
-			if use.Kind != KindValues || use.In.Values.File == "" || !use.To.builds {
-				continue
-			}
-			if !slices.ContainsFunc(i.waits, func(w Wait) bool { return w.To == use.To }) {
-				i.waits = append(i.waits, Wait{Edge: use.Edge, From: use.In, Reference: use.Reference})
-			}
-		}
-	}
 }
 
 // makesNothing reports whether no instruction that runs in the stage makes files.

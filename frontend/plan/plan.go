@@ -233,6 +233,7 @@ func (p *planner) plan() error {
 			return err
 		}
 	}
+	p.out.Root.waitForFiles()
 	if err := p.epoch(p.out.Root, p.out.Root.Env); err != nil {
 		return err
 	}

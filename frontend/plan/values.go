@@ -88,6 +88,25 @@ func (s *scope) take(in *syntax.Instruction) {
 	}
 }
 
+// waitForFiles makes what the build reads files of as values a gate of its result, which is
+// made of them too. Nothing else waits for them: a step hangs on the values alone, and finds its
+// cache where these are what they were.
+func (i *Instance) waitForFiles() {
+	all := []*Instance{i}
+	i.reach(map[*Instance]bool{i: true}, &all)
+	slices.SortFunc(all, func(a, b *Instance) int { return a.ID - b.ID })
+	for _, inst := range all {
+		for use := range inst.operands() {
+			if use.Kind != KindValues || use.In.Values.File == "" || !use.To.builds {
+				continue
+			}
+			if !slices.ContainsFunc(i.waits, func(w Wait) bool { return w.To == use.To }) {
+				i.waits = append(i.waits, Wait{Edge: use.Edge, From: use.In, Reference: use.Reference})
+			}
+		}
+	}
+}
+
 // opening is an ENV --from of all lines of a file, which may set any name.
 type opening struct {
 	source string
