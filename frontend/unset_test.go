@@ -40,7 +40,7 @@ func TestUnsetLimit(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]string{
 		100:           "",
-		plan.MaxParts: fmt.Sprintf("the stage is cut by UNSET into more than %d parts", plan.MaxParts),
+		plan.MaxParts: fmt.Sprintf("the stage is cut into more than %d parts by UNSET and ENV --from", plan.MaxParts),
 	} {
 		b := gatewaytest.Dockerfile("FROM scratch\n" + strings.Repeat("ENV A=1\nUNSET ENV A\n", n))
 		_, err := frontend.Build(t.Context(), gatewaytest.New(b))
