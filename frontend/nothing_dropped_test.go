@@ -151,6 +151,26 @@ func TestNoUnsetIsDropped(t *testing.T) {
 	}
 }
 
+// TestNoValueIsDropped puts lines that take values where TestNoUnsetIsDropped puts UNSETs.
+func TestNoValueIsDropped(t *testing.T) {
+	t.Parallel()
+	source := []string{"FROM alpine AS source", "ENV TAKEN=1", "LABEL taken=1"}
+	lines := slices.Insert(slices.Clone(extended), slices.Index(extended, "FROM alpine AS test"), source...)
+	base := build(t, lines)
+	app := slices.Index(lines, "FROM --mount=n alpine AS app")
+	for at := range len(lines) + 1 {
+		if at > slices.Index(lines, "FROM alpine AS source") && at <= app {
+			continue // no one asks for the config there
+		}
+		for _, line := range []string{"ENV --from=source TAKEN", "#+ ENV --from=source NAME=v$TAKEN", "LABEL --from=source taken", "#+ LABEL --from=source name=$TAKEN", "ENV --from=source(NEVER=1) TAKEN", "ENV --from=source --file=/none", "ENV --from=source", "LABEL --from=app name", "LABEL --file=/x name"} {
+			got := build(t, slices.Insert(slices.Clone(lines), at, line))
+			if got.err == nil && got.warnings <= base.warnings && got.ops == base.ops {
+				t.Errorf("dropped without a word: %s on line %d", line, at+1)
+			}
+		}
+	}
+}
+
 // mustHold reports whether the rules say that an extension with a tail, in a
 // comment above an instruction or inside of it, is in force or a mistake.
 func mustHold(keyword, text, tail string, comment bool) bool {
