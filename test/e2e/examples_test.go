@@ -103,6 +103,15 @@ func TestExamples(t *testing.T) {
 			writeFile(t, used, append(text, "RUN greet\n"...))
 			buildx(t, dir, "--progress=plain", "--no-cache-filter=dev", "--file="+used, "--output=type=cacheonly").ok(t).prints(t, "hello from dev, with go1.26")
 		},
+		"stamped/Dockerfile": func(t *testing.T, dir, _ string) {
+			img := buildImage(t, dir)
+			if got := img.run(t).ok(t).stdout; got != "stamped 2.4.1\n" || len(img.tree(t)) != 1 {
+				t.Errorf("it prints %q and holds %v", got, img.tree(t))
+			}
+			if labels := img.Config.Config.Labels; labels["org.opencontainers.image.version"] != "2.4.1" || labels["com.example.notes"] != "- Says which version it is" {
+				t.Errorf("the labels are %v", labels)
+			}
+		},
 		"pinned/Dockerfile": func(t *testing.T, dir, _ string) {
 			locked := t.TempDir()
 			if err := os.CopyFS(locked, os.DirFS(dir)); err != nil {

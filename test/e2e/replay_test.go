@@ -20,7 +20,9 @@ func TestReplay(t *testing.T) {
 			t.Parallel()
 			name := "replay" + strings.ReplaceAll(unique(), ".", "-") + "/base:1"
 			base(t, name, "one")
-			file := syntaxLine + "IMPORT ./lib.Dockerfile AS lib\nFROM busybox AS test\nRUN true\nFROM --after=test " + name + " AS app\nCOPY --from=lib.tool(V=3) /x /x\nCOPY text /text\n"
+			made := strings.Replace(name, "base:1", "made:1", 1)
+			base(t, made, "V=one")
+			file := syntaxLine + "IMPORT ./lib.Dockerfile AS lib\nFROM busybox AS test\nRUN true\nFROM " + made + " AS made\nFROM --after=test " + name + " AS app\nCOPY --from=lib.tool(V=3) /x /x\nLABEL --from=made --file=/text V\nCOPY text /text\n"
 			files := map[string]string{"lib.Dockerfile": "FROM " + name + " AS tool\nARG V\nRUN echo $V > /x\n", "text": "hi\n"}
 			if lock {
 				file = strings.Replace(file, "IMPORT", "LOCK\nIMPORT", 1)
@@ -45,6 +47,7 @@ func TestReplay(t *testing.T) {
 			image := registry(t) + "/" + strings.TrimSuffix(name, "base:1") + "app:1"
 			run(t, out, "buildx", "build", "--progress=plain", "--provenance=mode=max", "--output=type=registry,name="+image, "--output=type=oci,tar=false,dest=first", gitURL+"#main").ok(t)
 			base(t, name, "two")
+			base(t, made, "V=two")
 			want := imageManifest(t, filepath.Join(out, "first"))
 			modes := []string{"materials"} // which takes the digests of the provenance
 			if lock {
