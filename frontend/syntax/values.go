@@ -227,23 +227,30 @@ func (in *Instruction) takenValue(w Word) (TakenValue, error) {
 		}
 		n.Name = key
 	}
-	if _, _, err := lex.ProcessWord(expression, anything{}); err != nil {
+	var used anything
+	if _, _, err := lex.ProcessWord(expression, &used); err != nil {
 		if strings.ContainsRune(err.Error(), utf8.RuneError) { // the end of the text to upstream
 			err = errors.New("the variable is cut off: its } is missing")
 		}
 		return n, errorAt(n.NameSpan.End+1, max(w.Span.End, n.NameSpan.End+1), "%w", err)
 	}
+	if computed && used == 0 {
+		return n, errorAt(w.Span.Start, w.Span.End, "%s takes nothing of %s: write it in a line of its own, without --from", w.Text, v.From.Text)
+	}
 	return n, nil
 }
 
-// anything is an environment in which every name has a value.
-type anything struct{}
+// anything is an environment in which every name has a value. It counts the look-ups.
+type anything int
 
 // Get implements shell.EnvGetter.
-func (anything) Get(string) (string, bool) { return "x", true }
+func (a *anything) Get(string) (string, bool) {
+	*a++
+	return "x", true
+}
 
-// Keys implements shell.EnvGetter.
-func (anything) Keys() []string { return nil }
+// Keys implements shell.EnvGetter; nothing here asks for them.
+func (a *anything) Keys() []string { return nil }
 
 // refusedValues words what upstream's parser says of a line that is nearly one with values.
 func (f *File) refusedValues(in reading, line string, at int) error {
