@@ -41,7 +41,7 @@ func (c *changedBase) load(ctx context.Context, b *build) (*converted, error) {
 	for _, change := range base.Changes {
 		switch change := change.(type) {
 		case plan.Reset:
-			b.reset(img, base.To, change, result.Epoch)
+			b.reset(img, c.Of, change, result.Epoch)
 		case plan.Take:
 			if err := b.take(ctx, img, change, result.Epoch); err != nil {
 				return nil, b.calls.relate(c.Of, err)
@@ -75,7 +75,7 @@ func (c *changedBase) load(ctx context.Context, b *build) (*converted, error) {
 	return out, nil
 }
 
-// reset takes what an UNSET or a FROM --reset names out of the image of an instance.
+// reset takes what an UNSET or a FROM --reset names out of the image of the base of an instance.
 func (b *build) reset(img *dockerspec.DockerOCIImage, of *plan.Instance, r plan.Reset, created *time.Time) {
 	for _, u := range r.Parts {
 		missing := takeAway(&img.Config, u)
@@ -85,8 +85,11 @@ func (b *build) reset(img *dockerspec.DockerOCIImage, of *plan.Instance, r plan.
 		if r.In.WholeReset() {
 			continue // of scratch, which need not have anything
 		}
+		if b.asks && of.Opens(u.Of) {
+			continue // a file that nobody built may have it
+		}
 		for _, name := range missing {
-			if u.Of == "ENV" && of.Declares(syntax.Word{Text: name}) {
+			if u.Of == "ENV" && of.Base.To.Declares(syntax.Word{Text: name}) {
 				continue // it hides an ARG
 			}
 			place := r.In.Place(r.In.ResetFlag)

@@ -199,7 +199,7 @@ func (b *build) warnFor(u *unit) linter.LintWarnFunc {
 		}
 		if len(location) > 0 && rule == linter.RuleUndefinedVar.Name {
 			if o, ok := u.file.Of(location[0].Start.Line); ok {
-				if b.asks && o.Instance != nil && o.Instance.Opens() {
+				if b.asks && o.Instance != nil && o.Instance.Opens("ENV") {
 					return // a file that nobody built may set it
 				}
 				msg = reworded(o, msg)

@@ -245,7 +245,9 @@ func (d *dockerfile) inherits(stage *syntax.Stage) (names []string, known bool) 
 			return
 		}
 		seen[s] = true
-		known = known && !slices.ContainsFunc(s.Instructions, func(in *syntax.Instruction) bool { return in.Values != nil && in.Values.Env() && len(in.Values.Names) == 0 })
+		known = known && !slices.ContainsFunc(s.Instructions, func(in *syntax.Instruction) bool {
+			return in.Values != nil && in.Values.Env() && len(in.Values.Names) == 0
+		})
 		if s != stage {
 			names = append(names, namesOf(s.Instructions)...)
 		}

@@ -121,18 +121,16 @@ func (s *scope) maySet(name string) *unknown {
 	return &unknown{name: name, base: fmt.Sprintf("what line %d takes", s.opened.in.StartLine), taken: s.opened.source, line: s.opened.in.StartLine, open: true}
 }
 
-// Opens reports whether names that nothing in the stage sets may come from a file above an
-// instance's instructions, all of whose lines an ENV --from takes.
-func (i *Instance) Opens() bool {
-	for {
-		for _, c := range i.Base.Changes {
-			if t, ok := c.(Take); ok && t.In.Values.Env() && len(t.In.Values.Names) == 0 {
-				return true
-			}
+// Opens reports whether ENVs, or LABELs, that no line names may come from a file of which the
+// instance, or one that it is built FROM, takes all lines.
+func (i *Instance) Opens(part string) bool {
+	for ; i != nil; i = i.Base.To {
+		if slices.ContainsFunc(i.Base.Changes, func(c Change) bool {
+			t, ok := c.(Take)
+			return ok && t.In.Values.Of == part && len(t.In.Values.Names) == 0
+		}) {
+			return true
 		}
-		if i.Base.To == nil {
-			return false
-		}
-		i = i.Base.To
 	}
+	return false
 }
