@@ -70,6 +70,7 @@ type gatedStage struct {
 	after    []gatedRef
 	copies   []gatedRef
 	mount    *gatedRef
+	values   *gatedRef // of LABEL --from, which builds nothing
 	triggers []gatedRef // of ONBUILD COPY
 	trigger  bool       // ONBUILD RUN
 }
@@ -145,6 +146,9 @@ func (g *gates) stage(name string, file, source int) *gatedStage {
 	}
 	if g.runnable {
 		return s
+	}
+	if g.chance(12) {
+		s.values = g.one(s)
 	}
 	if s.trigger = g.chance(8); g.chance(8) {
 		if ref := g.one(s); ref != nil && ref.to.file == file {
@@ -369,6 +373,9 @@ func (g *gates) text(file int) string {
 		}
 		for i, ref := range s.copies {
 			fmt.Fprintf(&out, "COPY --from=%s / /c%d/\n", ref.text(s), i)
+		}
+		if s.values != nil {
+			fmt.Fprintf(&out, "LABEL --from=%s path=$PATH\n", s.values.text(s))
 		}
 		if s.runs {
 			mount := ""

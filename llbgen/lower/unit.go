@@ -81,10 +81,15 @@ func Needed(root *plan.Instance) map[*plan.Instance]bool {
 		}
 		out[inst] = true
 		for e := range inst.All() {
-			visit(e.To)
+			if e.Kind != plan.KindValues { // whose config alone is wanted, or that root waits for
+				visit(e.To)
+			}
 		}
 	}
 	visit(root)
+	for _, w := range root.Waits() {
+		visit(w.To)
+	}
 	return out
 }
 
