@@ -131,3 +131,84 @@ func withoutHistory(t *testing.T, result []string) []string {
 	}
 	return result
 }
+
+// valuesFile is a build in which two lines take values out of one file, and two out of a config.
+func valuesFile(content string, opts ...string) gatewaytest.Build {
+	b := gatewaytest.Dockerfile(`FROM scratch AS version
+COPY v.env /v.env
+FROM debian AS config
+RUN never
+FROM alpine
+ENV --from=version --file=/v.env A
+LABEL --from=version --file=/v.env a=$A
+ENV --from=config B=$BASE
+ENV --from=debian C=$BASE
+`, opts...)
+	b.Files["context"]["v.env"] = content
+	return b
+}
+
+// TestValuesCostOneLookUpEach counts the round trips of a build: one solve for each file, no step
+// for a config.
+func TestValuesCostOneLookUpEach(t *testing.T) {
+	t.Parallel()
+	c := gatewaytest.New(valuesFile("A=1\n"))
+	if _, err := frontend.Build(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{"Solve": 4, "ReadFile": 4} // the Dockerfile, the ignore file under two names, the values; the result
+	for call, n := range want {
+		if c.Calls[call] != n {
+			t.Errorf("%d round trips of %s, not %d: %v", c.Calls[call], call, n, c.Calls)
+		}
+	}
+	for call, n := range c.Calls {
+		if strings.HasPrefix(call, "Resolve") && n != 1 {
+			t.Errorf("%d times %s", n, call)
+		}
+	}
+	for _, req := range c.Solved {
+		for step := range stepsOf(t, req.Definition) {
+			if strings.Contains(step, "never") {
+				t.Errorf("a step runs: %s", step)
+			}
+		}
+	}
+}
+
+// TestQuestionsBuildNothing asks all calls: none of them solves what has a file.
+func TestQuestionsBuildNothing(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"frontend.lint", "frontend.outline", "frontend.targets", "frontend.graph", "frontend.bake", "frontend.lock", "frontend.expand"} {
+		c := gatewaytest.New(valuesFile("A=1\n", "requestid", call))
+		_, err := frontend.Build(t.Context(), c)
+		if (err != nil) != (call == "frontend.expand") {
+			t.Errorf("%s: %v", call, err)
+		}
+		for _, req := range c.Solved {
+			if req.Evaluate {
+				t.Errorf("%s builds something", call)
+			}
+		}
+	}
+}
+
+// TestFilesOfValuesAreBounded reads a file up to its limit, and refuses what is no text.
+func TestFilesOfValuesAreBounded(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]string{
+		"A=1\n" + strings.Repeat("#\n", 1<<19-2):       "",
+		"A=1\n" + strings.Repeat("#\n", 1<<19-2) + "#": "/v.env of version is larger than 1 MiB",
+		"A=" + strings.Repeat("x", 70_000) + "\n":      "/v.env of version, line 1: the line has 64 KiB or more",
+		"A=\xff\n":                                     "/v.env of version is not UTF-8",
+		"A=a\x00b\n":                                   "is not one line of text",
+		"A=a\rb\n":                                     "is not one line of text",
+		"\ufeffA=1\r\n\r\n":                            "",
+		"":                                             "has no line of the form KEY=VALUE",
+	} {
+		_, err := frontend.Build(t.Context(), gatewaytest.New(valuesFile(content)))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%.20q: %v, not %q", content, err, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package llbgen
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -167,6 +168,8 @@ func parsePair(line string) (*pair, error) {
 		return "", false
 	})
 	switch {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, errors.New("the line has 64 KiB or more")
 	case err != nil:
 		return nil, errors.New(strings.ReplaceAll(err.Error(), "at line 1: ", ""))
 	case without != "":
