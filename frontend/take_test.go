@@ -200,11 +200,11 @@ func TestFilesOfValuesAreBounded(t *testing.T) {
 		"A=1\n" + strings.Repeat("#\n", 1<<19-2):       "",
 		"A=1\n" + strings.Repeat("#\n", 1<<19-2) + "#": "/v.env of version is larger than 1 MiB",
 		"A=" + strings.Repeat("x", 70_000) + "\n":      "/v.env of version, line 1: the line has 64 KiB or more",
-		"A=\xff\n":                                     "/v.env of version is not UTF-8",
-		"A=a\x00b\n":                                   "is not one line of text",
-		"A=a\rb\n":                                     "is not one line of text",
-		"\ufeffA=1\r\n\r\n":                            "",
-		"":                                             "has no line of the form KEY=VALUE",
+		"A=\xff\n":          "/v.env of version is not UTF-8",
+		"A=a\x00b\n":        "is not one line of text",
+		"A=a\rb\n":          "is not one line of text",
+		"\ufeffA=1\r\n\r\n": "",
+		"":                  "has no line of the form KEY=VALUE",
 	} {
 		_, err := frontend.Build(t.Context(), gatewaytest.New(valuesFile(content)))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {

@@ -27,7 +27,9 @@ type linker struct {
 	heads  map[part]*pb.Input
 	// ops are those of out by digest, kept for a build that reads trees.
 	ops map[string]*pb.Op
-	out llb.Definition
+	// aside is set for a definition that is no part of the result.
+	aside bool
+	out   llb.Definition
 }
 
 // localSource is what units need of a local directory.
@@ -38,7 +40,14 @@ type localSource struct {
 
 // link returns def joined with the parts that it needs.
 func (b *build) link(ctx context.Context, def *llb.Definition) (*llb.Definition, error) {
-	l := &linker{build: b, locals: map[string]*localSource{}, seen: map[digest.Digest]struct{}{}, heads: map[part]*pb.Input{}, ops: map[string]*pb.Op{}}
+	return b.newLinker().link(ctx, def)
+}
+
+func (b *build) newLinker() *linker {
+	return &linker{build: b, locals: map[string]*localSource{}, seen: map[digest.Digest]struct{}{}, heads: map[part]*pb.Input{}, ops: map[string]*pb.Op{}}
+}
+
+func (l *linker) link(ctx context.Context, def *llb.Definition) (*llb.Definition, error) {
 	l.out.Metadata = map[digest.Digest]llb.OpMetadata{}
 	l.out.Constraints = def.Constraints
 	if err := l.collect(ctx, def, map[part]bool{}); err != nil {
@@ -174,7 +183,7 @@ func (l *linker) add(ctx context.Context, def *llb.Definition) (*pb.Input, error
 		l.append(def, dt, before, after)
 		if marked != nil {
 			l.unmark(after)
-			if marked.Limit().Text == "" {
+			if marked.Limit().Text == "" && !l.aside {
 				l.build.noteSize(l, marked, after, states)
 			}
 		}

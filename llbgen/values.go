@@ -313,7 +313,9 @@ func (b *build) buildFile(ctx context.Context, t plan.Take) (string, error) {
 	refuse := func(format string, args ...any) (string, error) {
 		return "", t.In.Errorf(v.FileSpan, format, args...)
 	}
-	def, err := b.link(ctx, from.def)
+	aside := b.newLinker()
+	aside.aside = true
+	def, err := aside.link(ctx, from.def)
 	if err != nil {
 		return "", err
 	}

@@ -70,7 +70,7 @@ type gatedStage struct {
 	after    []gatedRef
 	copies   []gatedRef
 	mount    *gatedRef
-	values   *gatedRef // of LABEL --from, which builds nothing
+	values   *gatedRef  // of LABEL --from, which builds nothing
 	triggers []gatedRef // of ONBUILD COPY
 	trigger  bool       // ONBUILD RUN
 }
