@@ -113,7 +113,7 @@ type opening struct {
 	in     *syntax.Instruction
 }
 
-// mayset returns why a name is not known: a file above may set it; nil if none does.
+// maySet returns why a name is not known: a file above may set it; nil if none does.
 func (s *scope) maySet(name string) *unknown {
 	if s.opened == nil || Predefined(name) || s.takenBy(name) != nil {
 		return nil
