@@ -21,7 +21,7 @@ var RuleMisspelledExtension = &diagnostic.Rule{
 
 // apart matches a comment that would be an extension without the space in front
 // of the plus sign.
-var apart = regexp.MustCompile(`^#[ \t]+\+[ \t]*(--(after|mount|if|if-exists|from|required|oneof|global|no-cache|reset|squash|with)\b|(IMPORT|MOUNT|UNSET|LET|IF) \S|(ELSE|ELIF|ELSIF|ELSEIF|END|ENDIF|FI|DONE)\b|LOCK\s*$)`)
+var apart = regexp.MustCompile(`^#[ \t]+\+[ \t]*(--(after|mount|if|if-exists|from|required|oneof|global|no-cache|reset|squash|with)\b|(IMPORT|MOUNT|UNSET|LET|IF) \S|(ENV|LABEL)[ \t]+--(from|file)\b|(ELSE|ELIF|ELSIF|ELSEIF|END|ENDIF|FI|DONE)\b|LOCK\s*$)`)
 
 // nearly matches what a text needs for a comment that is an extension, or nearly.
 var nearly = regexp.MustCompile(`#[ \t]*\+`)
@@ -49,6 +49,7 @@ func (f *File) looksLike(c comment, open *blocks) error {
 		}
 	case slices.Contains(commentFlags, bare) && (bare != name || assigned):
 		f.misspelled(c.offset, word, "--"+strings.TrimLeft(word, dashes))
+	case f.looksLikeValues(c, word, rest):
 	case !c.spaced && rest != "" && slices.Contains(extensionInstructions, word):
 		f.doubt(true, c.offset, word, "%s%s is a comment (did you mean %s %s?)", extensionPrefix, word, extensionPrefix, word)
 	case upper == "IMPORT" && strings.Contains(strings.ToUpper(rest), " AS "), upper == "MOUNT" && strings.Contains(rest, "="):
@@ -59,6 +60,24 @@ func (f *File) looksLike(c comment, open *blocks) error {
 		}
 	}
 	return nil
+}
+
+// looksLikeValues is looksLike for an ENV or LABEL that takes values.
+func (f *File) looksLikeValues(c comment, word, rest string) bool {
+	upper := strings.ToUpper(word)
+	if upper != "ENV" && upper != "LABEL" || !startsFlag(rest) {
+		return false
+	}
+	name, _, _ := strings.Cut(strings.Fields(rest)[0], "=")
+	flag := strings.TrimPrefix(name, "--")
+	if !isValuesFlag(name) {
+		var ok bool
+		if flag, ok = suggest.Search(flag, []string{"from", "file"}, false); !ok {
+			return false
+		}
+	}
+	f.doubt(true, c.offset, word+" "+name, "%s%s %s is a comment (did you mean %s %s --%s?)", c.prefix(), word, name, extensionPrefix, upper, flag)
+	return true
 }
 
 // dashes are those that stand in front of a flag, and those that an editor makes of

@@ -270,7 +270,7 @@ func (f *File) refusedValues(in reading, line string, at int) error {
 	case trigger:
 		return nil
 	}
-	if near, ok := suggest.Search(strings.TrimPrefix(first.Name, "--"), []string{"from", "file"}, true); ok && first.HasValue {
+	if near, ok := suggest.Search(strings.TrimPrefix(first.Name, "--"), []string{"from", "file"}, false); ok && first.HasValue {
 		return f.errorAt(at+first.Span.Start, at+first.Span.End, "unknown flag: %s (did you mean --%s?)", first.Name, near)
 	}
 	return nil
