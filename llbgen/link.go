@@ -176,7 +176,7 @@ func (l *linker) add(ctx context.Context, def *llb.Definition) (*pb.Input, error
 			}
 		}
 		after := digest.FromBytes(dt)
-		if l.build.toolOf != nil {
+		if l.aside || l.build.toolOf != nil { // another unit may set it beside
 			l.ops[string(after)] = &op
 		}
 		moved[string(before)] = &pb.Input{Digest: string(after)}
