@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"archive/tar"
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -230,4 +231,73 @@ func entriesOf(t *testing.T, path string) map[string]string {
 		}
 		out[strings.Trim(h.Name, "./")] = fmt.Sprintf("%c %o %d:%d %s %x", h.Typeflag, h.Mode, h.Uid, h.Gid, h.Linkname, sha256.Sum256(dt))
 	}
+}
+
+// TestMergedCapabilities guards file capabilities through a merge and a squash, with merges and
+// without.
+func TestMergedCapabilities(t *testing.T) {
+	t.Parallel()
+	dir := project(t, `
+-- Dockerfile --
+# syntax=stagecraft/dockerfile:1
+FROM busybox AS capable
+ADD caps.tar /
+FROM --with=capable busybox AS dev
+RUN echo dev > /dev-file
+FROM --squash dev AS flat
+`)
+	// cap_net_bind_service, effective and permitted, as VFS_CAP_REVISION_2 has it
+	capability := "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	header := &tar.Header{Name: "opt/tool", Mode: 0o755, Size: 4, PAXRecords: map[string]string{"SCHILY.xattr.security.capability": capability}}
+	if err := errors.Join(w.WriteHeader(header), func() error { _, err := w.Write([]byte("tool")); return err }(), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "caps.tar"), archive.Bytes())
+	for _, target := range []string{"dev", "flat"} {
+		out := filepath.Join(t.TempDir(), "now")
+		buildx(t, dir, "--target="+target, "--provenance=false", "--output=type=oci,tar=false,compression=uncompressed,force-compression=true,dest="+out).ok(t)
+		if got := capabilityOf(t, out, "opt/tool"); got != capability {
+			t.Errorf("%s: the capability is %q", target, got)
+		}
+	}
+	docker20Frontend(t)
+	tag := "capable-" + strings.ReplaceAll(unique(), ".", "-")
+	docker20(t, dir, "build", "--target=flat", "-t", tag, ".").ok(t)
+	t.Cleanup(func() { docker20(t, dir, "rmi", "-f", tag) })
+	saved := filepath.Join(t.TempDir(), "saved")
+	docker20(t, dir, "save", "-o", saved+".tar", tag).ok(t)
+	run(t, "", "sh", "-c", "mkdir "+saved+" && tar xf "+saved+".tar -C "+saved).ok(t)
+	if got := capabilityOf(t, saved, "opt/tool"); got != capability {
+		t.Errorf("without merges the capability is %q", got)
+	}
+}
+
+// capabilityOf returns the capability that a file has in the layers below a directory.
+func capabilityOf(t *testing.T, dir, name string) (capability string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		for r := tar.NewReader(f); ; {
+			h, err := r.Next()
+			if err != nil { // the end, or no layer
+				return nil
+			}
+			if strings.Trim(h.Name, "./") == name {
+				capability = h.PAXRecords["SCHILY.xattr.security.capability"]
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return capability
 }
