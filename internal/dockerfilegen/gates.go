@@ -17,7 +17,7 @@ type Gated struct {
 	Files, Library map[string]string
 	Options        map[string]string
 	// Steps are the steps that have to run: name, value of V ("-" for a step that
-	// does not see it) and platform.
+	// does not see it) and platform; or "limit" and a size that a stage may have.
 	Steps []string
 	// Values are the values of V that stages see when no call binds it, by the
 	// name of their step.
@@ -56,6 +56,7 @@ type gates struct {
 	platforms []string
 	files     [][]*gatedStage
 	known     map[string]map[string]bool
+	limits    int
 }
 
 type gatedStage struct {
@@ -73,6 +74,7 @@ type gatedStage struct {
 	values   *gatedRef  // of LABEL --from, which builds nothing
 	triggers []gatedRef // of ONBUILD COPY
 	trigger  bool       // ONBUILD RUN
+	limit    string     // of its size, "" for none
 }
 
 type gatedRef struct {
@@ -149,6 +151,10 @@ func (g *gates) stage(name string, file, source int) *gatedStage {
 	}
 	if g.chance(12) {
 		s.values = g.one(s)
+	}
+	if g.chance(12) {
+		g.limits++
+		s.limit = fmt.Sprint(1000+g.limits, "GB")
 	}
 	if s.trigger = g.chance(8); g.chance(8) {
 		if ref := g.one(s); ref != nil && ref.to.file == file {
@@ -252,6 +258,9 @@ func (g *gates) steps(s *gatedStage, e env) map[string]bool {
 		}
 		out[fmt.Sprintf("%s %s %s", s.name, v, s.platform(e))] = true
 	}
+	if s.limit != "" && s.files() {
+		out["limit "+s.limit] = true
+	}
 	g.known[key] = out
 	return out
 }
@@ -341,74 +350,4 @@ func (g *gates) build() Gated {
 		}
 	}
 	return out
-}
-
-// text writes a file.
-func (g *gates) text(file int) string {
-	var out strings.Builder
-	for _, s := range g.files[file] {
-		out.WriteString("FROM ")
-		if s.pinned {
-			out.WriteString("--platform=$BUILDPLATFORM ")
-		}
-		for _, ref := range s.after {
-			fmt.Fprintf(&out, "--after=%s ", ref.text(s))
-		}
-		base := "scratch"
-		switch {
-		case s.image != "":
-			base = s.image
-		case s.base != nil:
-			base = s.base.text(s)
-		}
-		fmt.Fprintf(&out, "%s AS %s\n", base, s.name)
-		for _, ref := range s.triggers {
-			fmt.Fprintf(&out, "ONBUILD COPY --from=%s / /t/\n", ref.text(s))
-		}
-		if s.trigger {
-			fmt.Fprintf(&out, "ONBUILD RUN step t%s\n", s.name)
-		}
-		if s.takes {
-			out.WriteString("ARG V=0\n")
-		}
-		for i, ref := range s.copies {
-			fmt.Fprintf(&out, "COPY --from=%s / /c%d/\n", ref.text(s), i)
-		}
-		if s.values != nil {
-			fmt.Fprintf(&out, "LABEL --from=%s path=$PATH\n", s.values.text(s))
-		}
-		if s.runs {
-			mount := ""
-			if s.mount != nil {
-				mount = "--mount=from=" + s.mount.text(s) + ",target=/m "
-			}
-			fmt.Fprintf(&out, "RUN %sstep %s $V\n", mount, s.name)
-		}
-	}
-	return out.String()
-}
-
-// text writes a reference of s.
-func (ref *gatedRef) text(s *gatedStage) string {
-	name := ref.to.name
-	if ref.to.file != s.file {
-		name = []string{"sh.", "lib.", ""}[ref.to.file] + name
-	}
-	if !ref.call {
-		return name
-	}
-	set := func(values []string) string {
-		if len(values) == 1 {
-			return values[0]
-		}
-		return "[" + strings.Join(values, ",") + "]"
-	}
-	var bindings []string
-	if len(ref.values) > 0 {
-		bindings = append(bindings, "V="+set(ref.values))
-	}
-	if len(ref.platforms) > 0 {
-		bindings = append(bindings, "TARGETPLATFORM="+set(ref.platforms))
-	}
-	return name + "(" + strings.Join(bindings, ",") + ")"
 }

@@ -83,7 +83,7 @@ func (u *Unit) Lower(opt Options) (*File, error) {
 		lines += 1 + len(inst.Instructions)
 	}
 	l.file.origins = make([]Origin, 0, lines)
-	for _, step := range []func() error{l.global, l.helpers, l.pad, l.stages, l.gateStage} {
+	for _, step := range []func() error{l.global, l.helpers, l.nothing, l.pad, l.stages, l.gateStage} {
 		if err := step(); err != nil {
 			return nil, err
 		}

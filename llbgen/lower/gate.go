@@ -2,6 +2,7 @@ package lower
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/llbgen/lower/text"
@@ -23,6 +24,17 @@ func (g *Gates) Any() bool { return g.any }
 
 // Steps returns how many steps of an instance stand for gates.
 func (g *Gates) Steps(inst *plan.Instance) int { return g.steps[inst] }
+
+// nothing writes a stage without files, from which stages that are measured copy.
+func (l *lowerer) nothing() error {
+	measured := func(inst *plan.Instance) bool {
+		return slices.ContainsFunc(inst.Waits(), func(w plan.Wait) bool { return w.Limit != nil })
+	}
+	if !l.opt.Wait || !slices.ContainsFunc(l.unit.Instances, measured) {
+		return nil
+	}
+	return l.from(nil, newFrom("FROM", scratch, l.names().other("nothing", "")))
+}
 
 // gates writes what stands for the gates of inst.
 func (l *lowerer) gates(inst *plan.Instance) error {
@@ -46,7 +58,7 @@ func (l *lowerer) gate(inst *plan.Instance, gate plan.Wait) error {
 	case gate.Limit == nil:
 		source = l.edge(inst, gate.Edge)
 	case l.opt.Wait:
-		source = ScratchContext // a stage cannot copy from itself
+		source = l.names().other("nothing", "") // a stage cannot copy from itself
 	default:
 		source = l.nameOf(inst)
 	}
