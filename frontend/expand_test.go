@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -270,12 +271,21 @@ func TestExpandedGatesBuildTheSame(t *testing.T) {
 		for seed := range uint64(400) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
-				n.check(t, fmt.Sprint(seed), gatedBuild(dockerfilegen.Gates(rand.New(rand.NewPCG(seed, 3)))))
+				made := dockerfilegen.Gates(rand.New(rand.NewPCG(seed, 3)))
+				for _, files := range []map[string]string{made.Files, made.Library} {
+					for name, text := range files { // a line that takes values has no plain form
+						files[name] = valuesLine.ReplaceAllString(text, "")
+					}
+				}
+				n.check(t, fmt.Sprint(seed), gatedBuild(made))
 			})
 		}
 	})
 	n.require(t, 280)
 }
+
+// valuesLine is one of a made-up file that takes values, and of which nothing else hangs.
+var valuesLine = regexp.MustCompile(`(?m)^LABEL --from=.*\n`)
 
 func FuzzExpanded(f *testing.F) {
 	f.Add(uint64(0))

@@ -56,7 +56,6 @@ type gates struct {
 	platforms []string
 	files     [][]*gatedStage
 	known     map[string]map[string]bool
-	limits    int
 }
 
 type gatedStage struct {
@@ -149,13 +148,6 @@ func (g *gates) stage(name string, file, source int) *gatedStage {
 	if g.runnable {
 		return s
 	}
-	if g.chance(12) {
-		s.values = g.one(s)
-	}
-	if g.chance(12) {
-		g.limits++
-		s.limit = fmt.Sprint(1000+g.limits, "GB")
-	}
 	if s.trigger = g.chance(8); g.chance(8) {
 		if ref := g.one(s); ref != nil && ref.to.file == file {
 			s.triggers = append(s.triggers, *ref)
@@ -175,6 +167,40 @@ func (s *gatedStage) something() bool {
 // platform.
 func (s *gatedStage) files() bool {
 	return s.image != "" || s.runs || len(s.copies) > 0 || s.base != nil && (s.base.to.files() || len(s.base.to.triggers) > 0 || s.base.to.trigger)
+}
+
+// takeValues has some stages take a value of a stage above, of which nothing is built for that.
+func (g *gates) takeValues() {
+	var above []*gatedStage
+	for _, stages := range g.files {
+		for _, s := range stages {
+			var all []*gatedStage
+			for _, other := range above {
+				if other.file == s.file || s.source == project {
+					all = append(all, other)
+				}
+			}
+			if above = append(above, s); g.runnable || len(all) == 0 || !g.chance(20) {
+				continue
+			}
+			s.values = &gatedRef{to: all[g.rand.IntN(len(all))], call: g.chance(50)}
+			if s.values.call && s.values.to.takes {
+				s.values.values = []string{fmt.Sprint(g.rand.IntN(4))}
+			}
+		}
+	}
+}
+
+// setLimits limits the size of some stages, each to one of its own.
+func (g *gates) setLimits() {
+	size := 1000
+	for _, stages := range g.files {
+		for _, s := range stages {
+			if size++; !g.runnable && g.chance(12) {
+				s.limit = fmt.Sprint(size, "GB")
+			}
+		}
+	}
 }
 
 // any makes a reference to a stage above, or of a file that was made before; nil
@@ -301,21 +327,10 @@ func (s *gatedStage) platform(e env) string {
 
 func (g *gates) build() Gated {
 	out := Gated{
-		Files:   map[string]string{"Dockerfile": g.text(2)},
+		Files:   map[string]string{},
 		Library: map[string]string{},
 		Options: map[string]string{"platform": strings.Join(g.platforms, ",")},
 		Values:  map[string]string{},
-	}
-	if len(g.files[1]) > 0 {
-		out.Files["lib.Dockerfile"] = g.text(1)
-		out.Files["Dockerfile"] = "IMPORT ./lib.Dockerfile AS lib\n" + out.Files["Dockerfile"]
-	}
-	if len(g.files[0]) > 0 {
-		out.Options["context:shared"] = "local:shared"
-		out.Library["lib.Dockerfile"] = g.text(0)
-		for name, text := range out.Files {
-			out.Files[name] = "IMPORT --from=shared lib.Dockerfile AS sh\n" + text
-		}
 	}
 	if g.buildArg != "" {
 		out.Options["build-arg:V"] = g.buildArg
@@ -328,6 +343,20 @@ func (g *gates) build() Gated {
 			target.values = []string{"4"}
 		}
 		out.Options["target"] = target.text(target.to)
+	}
+	g.takeValues()
+	g.setLimits()
+	out.Files["Dockerfile"] = g.text(2)
+	if len(g.files[1]) > 0 {
+		out.Files["lib.Dockerfile"] = g.text(1)
+		out.Files["Dockerfile"] = "IMPORT ./lib.Dockerfile AS lib\n" + out.Files["Dockerfile"]
+	}
+	if len(g.files[0]) > 0 {
+		out.Options["context:shared"] = "local:shared"
+		out.Library["lib.Dockerfile"] = g.text(0)
+		for name, text := range out.Files {
+			out.Files[name] = "IMPORT --from=shared lib.Dockerfile AS sh\n" + text
+		}
 	}
 	steps := map[string]bool{}
 	for _, platform := range g.platforms {
