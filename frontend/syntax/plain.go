@@ -79,7 +79,11 @@ func hidesSource(line []byte) bool {
 		if len(before) < 4 || !bytes.EqualFold(before[len(before)-4:], []byte("from")) {
 			continue
 		}
-		if end := bytes.IndexAny(value, " \t,"); end >= 0 {
+		ends := " \t,"
+		if bytes.HasSuffix(before, []byte("--from")) { // a flag; else the field of a mount
+			ends = " \t"
+		}
+		if end := bytes.IndexAny(value, ends); end >= 0 {
 			value = value[:end]
 		}
 		if len(value) == 0 || bytes.ContainsAny(value, hiding+"#") || value[0] == '.' || value[0] == '/' {
