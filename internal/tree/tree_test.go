@@ -211,6 +211,20 @@ func TestMistakesNameThePathOfTheTree(t *testing.T) {
 	}
 }
 
+// TestPathsOfAnyLengthAreShown guards messages about trees that are deeper than any program reads.
+func TestPathsOfAnyLengthAreShown(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"/a b/ä":                   "/a b/ä",
+		"/a\n":                     `"/a\n"`,
+		strings.Repeat("/d", 3000): strings.Repeat("/d", 250) + "…" + strings.Repeat("/d", 250),
+	} {
+		if got := Shown(path); got != want {
+			t.Errorf("%q is shown as %s", path, got)
+		}
+	}
+}
+
 // BenchmarkMeasure measures a tree of 20,000 files in one state and in ten.
 func BenchmarkMeasure(b *testing.B) {
 	root := b.TempDir()
