@@ -180,6 +180,9 @@ func (in *Instruction) words() ([]Word, error) {
 	if at.Start == at.End {
 		return nil, nil
 	}
+	if bad := strings.IndexFunc(in.Line[at.Start:at.End], func(r rune) bool { return r == utf8.RuneError }); bad >= 0 && !utf8.ValidString(in.Line[at.Start:at.End]) {
+		return nil, errorAt(at.Start+bad, at.Start+bad+1, "the line is not UTF-8 here")
+	}
 	text := fmt.Sprintf("# escape=%c\n%s\n", in.file.Escape, Wrap("ARG -- "+in.Line[at.Start:at.End], in.file.Escape))
 	parsed, err := parser.Parse(strings.NewReader(text))
 	if err != nil {
