@@ -1,0 +1,101 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// debianPrograms puts programs of Debian's packages on scratch.
+const debianPrograms = `
+-- Dockerfile --
+# syntax=stagecraft/dockerfile:1
+FROM scratch AS curl
+COPY --needed --from=packages /usr/bin/curl /usr/bin/curl
+
+FROM scratch AS git
+COPY --needed --from=packages /usr/bin/git /usr/bin/git
+
+FROM scratch AS python
+ARG LIB
+COPY --needed --from=packages /usr/bin/python3 /usr/bin/python3
+COPY --from=packages $LIB $LIB
+COPY --needed --from=packages $LIB/lib-dynload $LIB/lib-dynload
+-- Dockerfile.dockerignore --
+*
+`
+
+// TestDebianProgramsOnScratch guards that large programs of a distribution run in an image that
+// has nothing but them and what they need: they tell their version, and do something.
+func TestDebianProgramsOnScratch(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("a page"))
+	}))
+	defer server.Close()
+	packages := debianTree(t, "curl", "git", "python3")
+	whole := image{rootfs: packages}.size(t)
+	libs, err := filepath.Glob(filepath.Join(packages, "usr/lib/python3.*"))
+	if err != nil || len(libs) != 1 {
+		t.Fatalf("the libraries of python are %v: %v", libs, err)
+	}
+	dir := project(t, debianPrograms)
+	args := []string{"--build-context=packages=" + packages, "--build-arg=LIB=/usr/lib/" + filepath.Base(libs[0])}
+	for target, programs := range map[string][]struct{ command, want string }{
+		"curl": {{"/usr/bin/curl --version", "curl "}, {"/usr/bin/curl --silent " + server.URL, "a page"}},
+		"git":  {{"/usr/bin/git --version", "git version "}, {"/usr/bin/git init /repo", "Initialized empty Git repository"}},
+		// modules that are libraries, with libraries of their own
+		"python": {{"/usr/bin/python3 --version", "Python 3."}, {"/usr/bin/python3 -c import\tbz2,lzma,sqlite3,ssl;print(ssl.OPENSSL_VERSION)", "OpenSSL "}},
+	} {
+		t.Run(target, func(t *testing.T) {
+			img := buildImage(t, dir, append(args, "--target="+target)...)
+			t.Logf("%d bytes, of %d of all packages", img.size(t), whole)
+			if img.has(t, "/usr/bin/dpkg") || img.has(t, "/usr/bin/tar") {
+				t.Error("more was copied than is needed")
+			}
+			writeFile(t, filepath.Join(img.rootfs, "dev/null"), nil) // an engine gives it to every container
+			for _, p := range programs {
+				if got := img.exec(t, nil, strings.Split(p.command, " ")...).ok(t).stdout; !strings.HasPrefix(got, p.want) {
+					t.Errorf("%s prints %q", p.command, got)
+				}
+			}
+		})
+	}
+}
+
+// unpackPackages unpacks packages, and all that they depend on, into the working directory as an
+// installation of today has them: merged into /usr, and with the loader's cache. What was loaded once is kept in
+// the directory of its first argument; the machine's own package lists and packages count for nothing.
+const unpackPackages = `
+state=$1
+shift
+mkdir -p "$state"/lists/partial "$state"/cache/archives/partial
+: > "$state"/status
+apt() {
+  apt-get -qq -o Dir::State="$state" -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache" \
+    -o APT::Architecture=amd64 -o APT::Architectures=amd64 -o APT::Sandbox::User=root --no-install-recommends "$@"
+}
+apt update
+mkdir -p usr/bin usr/lib usr/lib64 usr/sbin etc
+ln -s usr/bin usr/lib usr/lib64 usr/sbin .
+apt autoclean
+apt --yes --download-only install "$@"
+for deb in "$state"/cache/archives/*.deb; do
+  case ${deb##*/} in perl* | libperl*) continue ;; esac # git starts without
+  dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink
+done
+PATH=$PATH:/sbin:/usr/sbin ldconfig -r .
+`
+
+// debianTree is the tree of packages of the distribution of this machine.
+func debianTree(t *testing.T, packages ...string) string {
+	t.Helper()
+	root := t.TempDir()
+	state := filepath.Join(env(t, "STAGECRAFT_STATE"), "debian-packages")
+	run(t, root, append([]string{"bash", "-euo", "pipefail", "-c", unpackPackages, "unpack", state}, packages...)...).ok(t)
+	return root
+}
