@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stagecraft-build/stagecraft/frontend/report"
 )
 
 func equalDigest(a, b ocispecs.Descriptor) bool { return a.Digest == b.Digest }
@@ -56,4 +59,15 @@ func readText(tb testing.TB, path string) string {
 		tb.Fatal(err)
 	}
 	return string(dt)
+}
+
+// callSize returns what --call=size tells of a build for one platform.
+func callSize(tb testing.TB, dir string, args ...string) report.SizeBuild {
+	tb.Helper()
+	c := buildx(tb, dir, append(args, "--call=size,format=json")...).ok(tb)
+	var s report.Size
+	if err := json.Unmarshal([]byte(c.stdout), &s); err != nil || len(s.Builds) != 1 {
+		tb.Fatalf("--call=size tells of %d builds: %v: %s", len(s.Builds), err, c.stdout)
+	}
+	return s.Builds[0]
 }

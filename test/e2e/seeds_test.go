@@ -10,8 +10,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"text/tabwriter"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -23,6 +25,8 @@ type seed struct {
 	// buildx build.
 	dir, file string
 	args      []string
+	// program is what it is about, which the fourth column has alone with what it needs.
+	program string
 	// has and lacks are paths that are, and are not, in the image.
 	has, lacks []string
 	// smallerThan names the image that the post compares with, which is
@@ -55,18 +59,22 @@ func seeds() []seed {
 	return []seed{
 		{
 			name: "lesson6 dev", dir: "lesson6", file: "Dockerfile", args: []string{"--target=builder"},
-			has: append(sdk, "/usr/bin/git", "/go/bin/hello", "/go/src/integratnio/go-rest-api/main.go"),
+			program: "/go/bin/hello",
+			has:     append(sdk, "/usr/bin/git", "/go/bin/hello", "/go/src/integratnio/go-rest-api/main.go"),
 		}, {
 			name: "lesson6 prod", dir: "lesson6", file: "Dockerfile",
-			has: append(sdk, "/go/bin/hello"), lacks: []string{"/usr/bin/git", "/go/src/integratnio"},
+			program: "/go/bin/hello",
+			has:     append(sdk, "/go/bin/hello"), lacks: []string{"/usr/bin/git", "/go/src/integratnio"},
 			smallerThan: "lesson6 dev", factor: 1.01,
 			check: answers("/hello", `{"message":"hello from the rest api"}`+"\n"),
 		}, {
 			name: "alpine-runtime build", dir: "alpine-runtime", file: "Dockerfile", args: []string{"--target=builder"},
-			has: append(sdk, "/main", "/main.go", "/go.mod"),
+			program: "/main",
+			has:     append(sdk, "/main", "/main.go", "/go.mod"),
 		}, {
 			name: "alpine-runtime", dir: "alpine-runtime", file: "Dockerfile",
-			has: multi("/main"), lacks: append(sdk, "/main.go", "/go.mod", "/go"),
+			program: "/main",
+			has:     multi("/main"), lacks: append(sdk, "/main.go", "/go.mod", "/go"),
 			smallerThan: "alpine-runtime build", factor: 15,
 			check: func(t *testing.T, img image) {
 				requireAnswer(t, img, "/", "day 6\n")
@@ -76,38 +84,46 @@ func seeds() []seed {
 			},
 		}, {
 			name: "dockercon2017 single", dir: "dockercon2017", file: "Dockerfile.single",
-			has:   append(sdk, "/webservice"),
-			check: answers("/", "Hello, DockerCon!\n"),
+			program: "/webservice",
+			has:     append(sdk, "/webservice"),
+			check:   answers("/", "Hello, DockerCon!\n"),
 		}, {
 			name: "dockercon2017 alpine", dir: "dockercon2017", file: "Dockerfile",
-			has: append(multi("/webservice"), "/etc/ssl/certs/ca-certificates.crt"), lacks: append(sdk, "/go"),
+			program: "/webservice",
+			has:     append(multi("/webservice"), "/etc/ssl/certs/ca-certificates.crt"), lacks: append(sdk, "/go"),
 			smallerThan: "dockercon2017 single", factor: 15,
 			check: answers("/", "Hello, DockerCon!\n"),
 		}, {
 			name: "dockercon2017 scratch", dir: "dockercon2017", file: "Dockerfile", args: []string{"--build-arg=RUNTIME_IMAGE=scratch"},
-			has: []string{"/webservice", "/etc/ssl/certs/ca-certificates.crt"}, lacks: append(sdk, "/bin"),
+			program: "/webservice",
+			has:     []string{"/webservice", "/etc/ssl/certs/ca-certificates.crt"}, lacks: append(sdk, "/bin"),
 			smallerThan: "dockercon2017 alpine", factor: 1.1,
 			check: answers("/", "Hello, DockerCon!\n"),
 		}, {
 			name: "href-counter sdk", dir: "href-counter", file: "Dockerfile.build",
-			has: append(sdk, "/go/src/github.com/alexellis/href-counter/app"),
+			program: "/go/src/github.com/alexellis/href-counter/app",
+			has:     append(sdk, "/go/src/github.com/alexellis/href-counter/app"),
 		}, {
 			name: "href-counter multi", dir: "href-counter", file: "Dockerfile.multi",
-			has: multi("/root/app"), lacks: append(sdk, "/go"),
+			program: "/root/app",
+			has:     multi("/root/app"), lacks: append(sdk, "/go"),
 			smallerThan: "href-counter sdk", factor: 15,
 			check: requireLinkCount,
 		}, {
 			name: "hello-lab", dir: "hello-lab", file: "Dockerfile",
-			has: []string{"/app"}, lacks: append(sdk, "/bin", "/app.go"),
+			program: "/app",
+			has:     []string{"/app"}, lacks: append(sdk, "/bin", "/app.go"),
 			smallerThan: "href-counter sdk", factor: 50,
 			check: helloRun("Hello world!\n"),
 		}, {
 			name: "hola traditional", dir: "hola", file: "Dockerfile.traditional",
-			has:   append(sdk, "/go/hello", "/bin/ls"),
-			check: helloRun("hello world\n", "/go/hello"),
+			program: "/go/hello",
+			has:     append(sdk, "/go/hello", "/bin/ls"),
+			check:   helloRun("hello world\n", "/go/hello"),
 		}, {
 			name: "hola", dir: "hola", file: "Dockerfile",
-			has: multi("/usr/local/bin/hello"), lacks: append(sdk, "/go"),
+			program: "/usr/local/bin/hello",
+			has:     multi("/usr/local/bin/hello"), lacks: append(sdk, "/go"),
 			smallerThan: "hola traditional", factor: 30,
 			check: helloRun("hello world\n", "hello"),
 		},
@@ -136,12 +152,18 @@ func seedContext(t *testing.T, name string) string {
 	return dir
 }
 
+// TestSeeds builds the images of the posts, holds their sizes against what the posts claim, and
+// prints them: the image, what it leaves behind, and its program alone with what it needs.
 func TestSeeds(t *testing.T) {
 	t.Parallel()
 	sizes := map[string]int64{}
+	var table strings.Builder
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "IMAGE\tSIZE\tLEFT BEHIND\t--needed ON SCRATCH\t")
 	for _, s := range seeds() {
 		t.Run(s.name, func(t *testing.T) { // in turn: an image is compared with an earlier one
-			img := buildImage(t, seedContext(t, s.dir), append([]string{"--file=" + s.file}, s.args...)...)
+			dir, args := seedContext(t, s.dir), append([]string{"--file=" + s.file}, s.args...)
+			img := buildImage(t, dir, args...)
 			for _, path := range s.has {
 				if !img.has(t, path) {
 					t.Errorf("%s is missing", path)
@@ -152,19 +174,53 @@ func TestSeeds(t *testing.T) {
 					t.Errorf("%s is in the image", path)
 				}
 			}
-			sizes[s.name] = img.size(t)
+			built := callSize(t, dir, args...)
+			sizes[s.name] = built.Size
 			if s.smallerThan != "" {
-				factor := float64(sizes[s.smallerThan]) / float64(sizes[s.name])
-				t.Logf("%d bytes, %s %d: a factor of %.1f", sizes[s.name], s.smallerThan, sizes[s.smallerThan], factor)
+				factor := float64(sizes[s.smallerThan]) / float64(built.Size)
+				t.Logf("%d bytes, %s %d: a factor of %.1f", built.Size, s.smallerThan, sizes[s.smallerThan], factor)
 				if factor < s.factor {
 					t.Errorf("smaller than %s by a factor of %.2f, not %.2f", s.smallerThan, factor, s.factor)
 				}
 			}
+			alone, size := neededAlone(t, dir, s, args)
+			if size > built.Size {
+				t.Errorf("the program alone has %d bytes, more than the image of %d", size, built.Size)
+			}
+			fmt.Fprintf(w, "%s\t%.2f MB\t%.2f MB\t%.2f MB\t\n", s.name, float64(built.Size)/1e6, float64(built.LeftBehind)/1e6, float64(size)/1e6)
 			if s.check != nil {
 				s.check(t, img)
+				alone.Config = img.Config
+				// an engine makes the working directory
+				if err := os.MkdirAll(filepath.Join(alone.rootfs, alone.Config.Config.WorkingDir), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				s.check(t, alone)
 			}
 		})
 	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	t.Log("\n" + table.String())
+}
+
+// neededAlone builds a stage more, from scratch, with the program of a seed at its path, and what
+// it needs; it returns the size of that, too.
+func neededAlone(t *testing.T, dir string, s seed, args []string) (image, int64) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, s.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stage := 0
+	if !slices.Contains(s.args, "--target=builder") {
+		stage = strings.Count(string(text), "\nFROM ") - 1
+	}
+	text = fmt.Appendf(text, "\nFROM scratch AS needed\nCOPY --needed --from=%d %s %[2]s\n", stage, s.program)
+	writeFile(t, filepath.Join(dir, s.file), text)
+	args = append(slices.Clone(args), "--target=needed")
+	return buildImage(t, dir, args...), callSize(t, dir, args...).Size
 }
 
 // TestSeedBuilderPattern follows the script of the builder pattern and guards
