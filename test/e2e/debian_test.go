@@ -67,6 +67,41 @@ func TestDebianProgramsOnScratch(t *testing.T) {
 	}
 }
 
+// checkDistroless is the check of examples/distroless: packages stand in for its stage of them.
+func checkDistroless(t *testing.T, dir, _ string) {
+	packages := debianTree(t, "curl", "ca-certificates")
+	whole := image{rootfs: packages}.size(t)
+	// installing the package writes the bundle
+	const bundle = "etc/ssl/certs/ca-certificates.crt"
+	writeFile(t, filepath.Join(packages, bundle), []byte(readText(t, "/"+bundle)))
+	replaced := "--build-context=packages=" + packages
+	img := buildImage(t, dir, replaced)
+	if img.Config.Config.User != "nobody" || img.has(t, "/usr/bin/dpkg") {
+		t.Errorf("the user is %q, or there is more than curl", img.Config.Config.User)
+	}
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("a page"))
+	}))
+	defer server.Close()
+	if got := img.run(t, "--silent", "--insecure", server.URL).ok(t).stdout; got != "a page" {
+		t.Errorf("it prints %q", got)
+	}
+	img.run(t, server.URL).fails(t, "SSL certificate problem: self-signed certificate") // the bundle was read
+
+	size := callSize(t, dir, replaced)
+	adds := map[string]int64{}
+	for _, line := range size.Lines {
+		adds[strings.Join(strings.Fields(line.Text)[:2], " ")] += line.Adds
+	}
+	requireWritten(t, filepath.Join(dir, "README.md"), map[string][]int64{
+		"all packages": {whole}, "`COPY --needed` of curl": {adds["COPY --needed"]},
+		"certificates": {adds["COPY --from=packages"]}, "the image": {size.Size},
+	})
+	small := filepath.Join(t.TempDir(), "Dockerfile")
+	writeFile(t, small, []byte(strings.Replace(readText(t, filepath.Join(dir, "Dockerfile")), "--max-size=25MB", "--max-size=10MB", 1)))
+	buildx(t, dir, "--file="+small, replaced).fails(t, "more than --max-size=10MB", "most was added here:", "COPY --from=packages /usr/bin/curl")
+}
+
 // unpackPackages unpacks packages, and all that they depend on, into the working directory as an
 // installation of today has them: merged into /usr, and with the loader's cache. What was loaded once is kept in
 // the directory of its first argument; the machine's own package lists and packages count for nothing.
@@ -95,7 +130,7 @@ PATH=$PATH:/sbin:/usr/sbin ldconfig -r .
 func debianTree(t *testing.T, packages ...string) string {
 	t.Helper()
 	root := t.TempDir()
-	state := filepath.Join(env(t, "STAGECRAFT_STATE"), "debian-packages")
+	state := filepath.Join(env(t, "STAGECRAFT_STATE"), "packages", strings.Join(packages, "-"))
 	run(t, root, append([]string{"bash", "-euo", "pipefail", "-c", unpackPackages, "unpack", state}, packages...)...).ok(t)
 	return root
 }

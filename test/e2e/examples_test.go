@@ -167,6 +167,7 @@ func TestExamples(t *testing.T) {
 			run(t, dir, "buildx", "bake", "--progress=plain", "--set=*.output=type=cacheonly").ok(t)
 			buildx(t, dir, "--target=service", "--build-arg=SERVICE=mial").fails(t, `there is no key "mial" (did you mean mail?)`)
 		},
+		"distroless/Dockerfile": checkDistroless,
 		"matrix/Dockerfile": func(t *testing.T, dir, _ string) {
 			img := buildImage(t, dir)
 			for _, name := range []string{"go1.25-default", "go1.25-small", "go1.26-default", "go1.26-small"} {
