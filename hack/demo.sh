@@ -2,7 +2,8 @@
 # demo.sh
 #
 # The main job from end to end: builds the frontend image, then examples/hello
-# through it, single-stage and multi-stage, runs both and prints their sizes.
+# through it, single-stage and multi-stage, runs both and prints the sizes that
+# --call=size tells of them.
 # Uses the Docker engine at hand, or the buildx builder together with the
 # registry that REGISTRY names (a builder finds frontends in registries only);
 # otherwise the development engine.
@@ -30,7 +31,11 @@ demo_on_docker() {
     quietly "$name" docker buildx build --builder default --progress=plain --load -f "$(dockerfile "$name")" -t "hello:$name" examples/hello
     greeting=$(docker run --rm "hello:$name" -once)
     say "running it: $greeting"
-    sizes[$name]=$(docker image inspect --format '{{.Size}}' "hello:$name")
+    if docker buildx build --help | grep -q -- --call; then
+      measure "$name" docker buildx --builder default
+    else # an old client
+      sizes[$name]=$(docker image inspect --format '{{.Size}}' "hello:$name") behind[$name]=0
+    fi
   done
 }
 
@@ -50,7 +55,7 @@ demo_on_builder() {
       multi) greeting=$(chroot --userspec=65534:65534 "$tree" /hello -once) ;;
     esac
     say "running it: $greeting"
-    sizes[$name]=$(find "$tree" -type f -printf '%s\n' | awk '{ n += $1 } END { print n }')
+    measure "$name" "$@"
     rm -rf "$tree" "$logs/$name.tar"
   done
 }
@@ -77,12 +82,26 @@ demo_on_development_engine() {
 
 dockerfile() { if [ "$1" = single ]; then echo examples/hello/Dockerfile.single; else echo examples/hello/Dockerfile; fi; }
 
-row() { # NAME BYTES
-  awk -v name="$1" -v size="$2" -v all="${sizes[single]}" \
-    'BEGIN { printf "%-14s %9.2f MB %7.1f %%\n", name, size / 1e6, 100 * size / all }'
+# measure NAME BUILDX...: what --call=size tells of an image.
+measure() {
+  local name=$1 json=$logs/$1.json
+  shift
+  say "measuring it: docker build --call=size"
+  "$@" build --progress=plain --call=size,format=json -f "$(dockerfile "$name")" ${BUILDKIT_SYNTAX:+--build-arg BUILDKIT_SYNTAX} examples/hello > "$json" 2> "$logs/$name-size.log" ||
+    { tail -n 30 "$logs/$name-size.log" >&2; die "this failed: --call=size"; }
+  sizes[$name]=$(number size "$json")
+  behind[$name]=$(number leftBehind "$json")
 }
 
-declare -A sizes
+# number NAME FILE: the first of that name, which is of the whole build.
+number() { sed -n "s/^ *\"$1\": \([0-9]*\),\{0,1\}$/\1/p" "$2" | head -n 1; }
+
+row() { # NAME
+  awk -v name="hello:$1" -v size="${sizes[$1]}" -v behind="${behind[$1]}" -v all="${sizes[single]}" \
+    'BEGIN { printf "%-14s %9.2f MB %7.1f %% %9.2f MB\n", name, size / 1e6, 100 * size / all, behind / 1e6 }'
+}
+
+declare -A sizes behind
 if docker version > /dev/null 2>&1 && docker buildx version > /dev/null 2>&1; then
   demo_on_docker
 elif [ -n "${REGISTRY:-}" ] && docker buildx inspect > /dev/null 2>&1; then
@@ -90,6 +109,6 @@ elif [ -n "${REGISTRY:-}" ] && docker buildx inspect > /dev/null 2>&1; then
 else
   demo_on_development_engine
 fi
-printf '\n%-14s %12s %9s\n' IMAGE SIZE SHARE
-row hello:single "${sizes[single]}"
-row hello:multi "${sizes[multi]}"
+printf '\n%-14s %12s %9s %12s\n' IMAGE SIZE SHARE 'LEFT BEHIND'
+row single
+row multi
