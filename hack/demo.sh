@@ -34,7 +34,7 @@ demo_on_docker() {
     if docker buildx build --help | grep -q -- --call; then
       measure "$name" docker buildx --builder default
     else # an old client
-      sizes[$name]=$(docker image inspect --format '{{.Size}}' "hello:$name") behind[$name]=0
+      sizes[$name]=$(docker image inspect --format '{{.Size}}' "hello:$name") behind[$name]=-
     fi
   done
 }
@@ -98,7 +98,7 @@ number() { sed -n "s/^ *\"$1\": \([0-9]*\),\{0,1\}$/\1/p" "$2" | head -n 1; }
 
 row() { # NAME
   awk -v name="hello:$1" -v size="${sizes[$1]}" -v behind="${behind[$1]}" -v all="${sizes[single]}" \
-    'BEGIN { printf "%-14s %9.2f MB %7.1f %% %9.2f MB\n", name, size / 1e6, 100 * size / all, behind / 1e6 }'
+    'BEGIN { printf "%-14s %9.2f MB %7.1f %% %12s\n", name, size / 1e6, 100 * size / all, behind == "-" ? behind : sprintf("%.2f MB", behind / 1e6) }'
 }
 
 declare -A sizes behind

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -22,7 +23,7 @@ shift
 exec buildx "$kind" --progress=plain "$@"
 `
 
-// TestReference builds every Dockerfile of docs/reference, docs/coming-from.md and docs/agents.md, with every command
+// TestReference builds every Dockerfile of docs/reference, docs/guides, docs/coming-from.md and docs/agents.md, with every command
 // that follows it there: each has to print what the page shows, and to fail
 // where the page shows an error.
 func TestReference(t *testing.T) {
@@ -31,7 +32,11 @@ func TestReference(t *testing.T) {
 	if err != nil || len(pages) < 3 {
 		t.Fatalf("the reference is missing: %v", err)
 	}
-	pages = append(pages, "../../docs/coming-from.md", "../../docs/agents.md")
+	guides, err := filepath.Glob("../../docs/guides/*.md")
+	if err != nil || len(guides) == 0 {
+		t.Fatalf("the guides are missing: %v", err)
+	}
+	pages = slices.Concat(pages, guides, []string{"../../docs/coming-from.md", "../../docs/agents.md"})
 	bin := t.TempDir()
 	if err := os.WriteFile(filepath.Join(bin, "docker"), []byte(dockerCommand), 0o755); err != nil {
 		t.Fatal(err)

@@ -156,7 +156,7 @@ func seedContext(t *testing.T, name string) string {
 // prints them: the image, what it leaves behind, and its program alone with what it needs.
 func TestSeeds(t *testing.T) {
 	t.Parallel()
-	sizes := map[string]int64{}
+	sizes, rows := map[string]int64{}, map[string][]int64{}
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "IMAGE\tSIZE\tLEFT BEHIND\t--needed ON SCRATCH\t")
@@ -187,6 +187,7 @@ func TestSeeds(t *testing.T) {
 			if size > built.Size {
 				t.Errorf("the program alone has %d bytes, more than the image of %d", size, built.Size)
 			}
+			rows[s.name] = []int64{built.Size, built.LeftBehind, size}
 			fmt.Fprintf(w, "%s\t%.2f MB\t%.2f MB\t%.2f MB\t\n", s.name, float64(built.Size)/1e6, float64(built.LeftBehind)/1e6, float64(size)/1e6)
 			if s.check != nil {
 				s.check(t, img)
@@ -203,6 +204,7 @@ func TestSeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Log("\n" + table.String())
+	requireWritten(t, "../../docs/guides/from-424-to-6.md", rows)
 }
 
 // neededAlone builds a stage more, from scratch, with the program of a seed at its path, and what
