@@ -52,6 +52,7 @@ func bench() error {
 		{"linked-targets", linkedTargets},
 		{"gates", gates},
 		{"merges", merges},
+		{"sizes", measures},
 	} {
 		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], m.name) {
 			continue
