@@ -47,6 +47,9 @@ func (b *build) describe(u *unit, def *llb.Definition) {
 			if from.Arguments != nil {
 				text = withArguments(text, from)
 			}
+			if from.In != nil && from.In.Needed {
+				text = strings.Replace(text, "] COPY ", "] COPY --needed ", 1)
+			}
 			if from.Shown != "" {
 				text = strings.Replace(text, " --from="+from.From+" ", " --from="+from.Shown+" ", 1)
 			}

@@ -13,7 +13,8 @@ import (
 const headLength = 256
 
 // program finds what the file at a real path needs to run, and reports whether a search
-// uses $ORIGIN. A script among the files of a directory counts if it may be executed.
+// uses $ORIGIN. A script among the files of a directory counts if it may be executed, and what runs
+// it is there.
 func (f *finder) program(name, real string, ofDir bool) (bool, error) {
 	if origin, ok := f.done[real]; ok {
 		return origin, nil
@@ -45,11 +46,17 @@ func (f *finder) program(name, real string, ofDir bool) (bool, error) {
 	if err == nil && interpreter != "" {
 		err = f.script(name, interpreter, argument)
 	}
+	if ofDir && errors.Is(err, errMissing) { // it runs as little where it is
+		return false, nil
+	}
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", show(name), err)
 	}
 	return false, nil
 }
+
+// errMissing is wrapped by the mistakes of scripts whose tree lacks what runs them.
+var errMissing = errors.New("missing")
 
 // shebang returns what the kernel makes of the beginning of a file: an interpreter
 // and its one argument, both empty if the file is no script.
@@ -79,7 +86,7 @@ func (f *finder) script(name, interpreter, argument string) error {
 	}
 	if err := f.run(name, interpreter); err != nil {
 		if absent(err) {
-			return fmt.Errorf("its interpreter %s is missing", show(interpreter))
+			return fmt.Errorf("its interpreter %s is %w", show(interpreter), errMissing)
 		}
 		return err
 	}
@@ -95,7 +102,7 @@ func (f *finder) script(name, interpreter, argument string) error {
 			return fmt.Errorf("what env runs, %s, depends on the working directory", show(program))
 		}
 		if err := f.run(name, program); absent(err) {
-			return fmt.Errorf("what env runs, %s, is missing", show(program))
+			return fmt.Errorf("what env runs, %s, is %w", show(program), errMissing)
 		} else if err != nil {
 			return err
 		}
@@ -123,7 +130,7 @@ func (f *finder) script(name, interpreter, argument string) error {
 	if strings.ContainsAny(argument, " \t") && !strings.HasPrefix(argument, "-") {
 		hint = "; env takes arguments after -S only"
 	}
-	return fmt.Errorf("what env runs, %s, is missing in PATH=%s%s", show(program), show(paths), hint)
+	return fmt.Errorf("what env runs, %s, is %w in PATH=%s%s", show(program), errMissing, show(paths), hint)
 }
 
 // run keeps a program that another runs, and what it needs.

@@ -18,7 +18,8 @@ func TestSources(t *testing.T) {
 	const files = ">/app/a #!/opt/a\n>/app/b #!/opt/b\n>/app/deep/c #!/opt/c\n>/app/data x\n" +
 		"/app/in = deep/c\n/app/out = ../srv/d\n/app/nowhere = gone\n/app/loop = loop\n/app/up = ..\n/app/text = /srv/text\n" +
 		">/srv/d #!/opt/d\n>/srv/text x\n>/opt/a x\n>/opt/b x\n>/opt/c x\n>/opt/d x\n/way = app\n/etc/escape = /../../app/a\n" +
-		">/names/a\xff\x1b[31m\u00a0 x\n"
+		">/names/a\xff\x1b[31m\u00a0 x\n" +
+		">/odd/a #!/nowhere\n>/odd/b #!/opt/b\n>/odd/c #!/usr/bin/env nothing\n>/usr/bin/env x\n"
 	for _, c := range []struct{ name, sources, want string }{
 		{"a file", "/app/a", "/app/a: /opt/a"},
 		{"a file without its slash", "app/a", "/app/a: /opt/a"},
@@ -31,6 +32,8 @@ func TestSources(t *testing.T) {
 		{"dots", "/../../app/../app/a", "/app/a: /opt/a"},
 		{"a directory", "/app", "/app/a /app/b /app/data /app/deep/c /app/out: /app/../srv/d /opt/a /opt/b /opt/c /opt/d"},
 		{"a directory with a slash", "/app/deep/", "/app/deep/c: /opt/c"},
+		{"scripts of a directory that nothing runs", "/odd", "/odd/a /odd/b /odd/c: /opt/b /usr/bin/env"},
+		{"such a script by its name", "/odd/a", "error: /odd/a: its interpreter /nowhere is missing"},
 		{"names of any bytes", "/names", "/names/a\xff\x1b[31m\u00a0:"},
 		{"a missing file", "/app/x", "error: source /app/x: no such file or directory"},
 		{"a pattern of nothing", "/app/x*", "error: source /app/x*: nothing matches"},
