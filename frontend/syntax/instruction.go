@@ -322,11 +322,12 @@ func (in *Instruction) PlainFlags(name func(*Reference) string) []string {
 	line := in.Splice(in.Replace(func(ref *Reference) string {
 		stand := placeholder(len(names) / 2)
 		text := name(ref)
-		names = append(names, stand, widen(text))
+		space := ""
 		if text != "" && unicode.IsSpace(rune(text[0])) { // a byte that upstream takes for a space
-			return text[:1] + stand
+			space, text = text[:1], text[1:]
 		}
-		return stand
+		names = append(names, stand, widen(text))
+		return space + stand
 	}))
 	r := readLine(line, 0, in.file.Escape)
 	if in.OnBuild {
