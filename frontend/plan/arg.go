@@ -79,6 +79,9 @@ func (p *planner) declareGlobals(inst *Instance) {
 
 // declareGlobals finds those that instruction number n is the first to use.
 func (i *Instance) declareGlobals(n int) {
+	if i.Instructions[n].Values != nil {
+		return // whose words see what another stage has
+	}
 	for _, in := range i.Env.eval.file.Args {
 		if !in.Arg.Global || i.Env.Off(in) {
 			continue
@@ -106,6 +109,9 @@ func (i *Instance) GlobalsBefore(n int) iter.Seq[string] {
 // sets reports whether the stage has an ENV of a name above its instruction number n.
 func (i *Instance) sets(name string, n int) bool {
 	return slices.ContainsFunc(i.Instructions[:n], func(in *syntax.Instruction) bool {
+		if in.Values != nil {
+			return in.Values.Sets(name)
+		}
 		env, ok := in.Command.(*instructions.EnvCommand)
 		return ok && slices.ContainsFunc(env.Env, func(kv instructions.KeyValuePair) bool { return kv.Key == name })
 	})

@@ -39,6 +39,9 @@ func (p *planner) take(inst *Instance, n int, in *syntax.Instruction) (Take, err
 			t.Declared = append(t.Declared, name)
 		}
 	}
+	for _, g := range inst.Globals { // by itself, further down
+		t.Declared = append(t.Declared, g.Name)
+	}
 	slices.Sort(t.Declared)
 	return t, nil
 }

@@ -44,6 +44,11 @@ type TakenValue struct {
 // Env reports whether ENVs are set.
 func (v *Values) Env() bool { return v.Of == "ENV" }
 
+// Sets reports whether an ENV of a name is among those that are named.
+func (v *Values) Sets(name string) bool {
+	return v.Env() && slices.ContainsFunc(v.Names, func(n TakenValue) bool { return n.Name == name })
+}
+
 // String is the instruction without its conditions, for a history.
 func (v *Values) String() string {
 	words := []string{v.Of, "--from=" + v.From.Text}
