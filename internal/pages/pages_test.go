@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -113,4 +114,41 @@ func read(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+var (
+	guard    = regexp.MustCompile(`^(Test|Fuzz)\w+$`)
+	function = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+)
+
+// TestGuardsExist looks for each test that docs/security.md names, and for one beside each claim.
+func TestGuardsExist(t *testing.T) {
+	t.Parallel()
+	tests := map[string]bool{}
+	for _, dir := range []string{"cmd", "frontend", "internal", "llbgen", "test"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(name string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(name, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(name)
+			for _, m := range function.FindAllStringSubmatch(string(text), -1) {
+				tests[m[1]] = true
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := read(t, "docs/security.md")
+	for _, row := range pages.Rows(text) {
+		if len(pages.Code(row[len(row)-1])) == 0 {
+			t.Errorf("no test is named beside %q", row)
+		}
+	}
+	for _, name := range pages.Code(text) {
+		if guard.MatchString(name) && !tests[name] {
+			t.Errorf("there is no test %s", name)
+		}
+	}
 }
