@@ -109,24 +109,32 @@ func TestCheatSheetListsRules(t *testing.T) {
 // documented are the constants that are limits of the language, by package and name, with
 // their rows in docs/reference/limits.md.
 var documented = map[string]string{
-	"module.MaxDepth":      "files that lead to a file by import",
-	"module.MaxFiles":      "files of a build, data included",
-	"syntax.maxImports":    "imports of a file",
-	"plan.MaxDepth":        "calls nested in each other",
-	"plan.MaxCalls":        "calls of a build, and of one set",
-	"plan.MaxInstances":    "stage instances of a build, the parts between `UNSET`, `ENV --from` and `LABEL --from` included",
-	"plan.MaxParts":        "parts of a stage between these",
-	"condition.MaxLength":  "an expression",
-	"condition.MaxValue":   "a value that an expression looks at",
-	"condition.maxList":    "elements of the lists of one expression",
-	"condition.maxText":    "a text that `join`, or a list, makes",
-	"condition.maxVersion": "a version, and a constraint of `semver`",
-	"condition.maxSteps":   "patterns of `matches` in one expression",
-	"condition.maxCutset":  "letters that `trim` takes away",
-	"plan.maxLet":          "the value of a LET",
-	"data.MaxSize":         "a data file",
-	"llbgen.maxValues":     "a file of `ENV --file` and `LABEL --file`",
-	"data.MaxDepth":        "objects and lists of a data file in each other",
+	"module.MaxDepth":       "files that lead to a file by import",
+	"module.MaxFiles":       "files of a build, data included",
+	"syntax.maxImports":     "imports of a file",
+	"plan.MaxDepth":         "calls nested in each other",
+	"plan.MaxCalls":         "calls of a build, and of one set",
+	"plan.MaxInstances":     "stage instances of a build, the parts between `UNSET`, `ENV --from` and `LABEL --from` included",
+	"plan.MaxParts":         "parts of a stage between these",
+	"condition.MaxLength":   "an expression",
+	"condition.MaxValue":    "a value that an expression looks at",
+	"condition.maxList":     "elements of the lists of one expression",
+	"condition.maxText":     "a text that `join`, or a list, makes",
+	"condition.maxVersion":  "a version, and a constraint of `semver`",
+	"condition.maxSteps":    "patterns of `matches` in one expression",
+	"condition.maxCutset":   "letters that `trim` takes away",
+	"plan.maxLet":           "the value of a LET",
+	"data.MaxSize":          "a data file",
+	"llbgen.maxValues":      "a file of `ENV --file` and `LABEL --file`",
+	"data.MaxDepth":         "objects and lists of a data file in each other",
+	"needed.maxFiles":       "`COPY --needed`: files of the sources",
+	"needed.maxNodes":       "`COPY --needed`: paths that are looked at",
+	"needed.maxSteps":       "`COPY --needed`: look-ups in a tree",
+	"needed.maxObjects":     "`COPY --needed`: libraries of a program",
+	"needed.maxDependences": "`COPY --needed`: libraries that one file names",
+	"needed.maxElements":    "`COPY --needed`: directories in which a library is looked for",
+	"needed.maxLoader":      "`COPY --needed`: a loader",
+	"needed.maxCache":       "`COPY --needed`: a loader's cache",
 }
 
 // undocumented are the constants of such a name that are none, with what they bound.
@@ -141,6 +149,14 @@ var undocumented = map[string]string{
 	"text.maxValue":        "what stands in a line: a longer value comes as a build arg",
 	"text.maxReadable":     "where a long line is broken",
 	"text.maxPath":         "a path with a value: upstream takes no more in a line",
+	"needed.maxSegments":   "the program headers of a file, as the kernel does",
+	"needed.maxDynamic":    "the parts of a file that no linker makes so large",
+	"needed.maxString":     "the parts of a file that no linker makes so large",
+	"needed.maxStrings":    "the parts of a file that no linker makes so large",
+	"needed.maxTexts":      "memory, of which what has limits of its own takes less",
+	"needed.maxDepth":      "a path, which the kernel does first",
+	"needed.maxEntries":    "directories of variants, of which a distribution has some",
+	"needed.maxLinks":      "links behind each other, as the kernel does",
 }
 
 // TestLimitsAreDocumented holds the limits in the code to docs/reference/limits.md, and that to
@@ -219,7 +235,7 @@ func number(t *testing.T, text string) int64 {
 // eachFile parses the files of the frontend's packages that are no tests.
 func eachFile(t *testing.T, do func(path string, file *ast.File)) {
 	t.Helper()
-	for _, dir := range []string{".", "../llbgen"} {
+	for _, dir := range []string{".", "../llbgen", "../internal"} {
 		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
