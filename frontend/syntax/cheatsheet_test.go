@@ -57,3 +57,33 @@ func TestCheatSheetListsTheSyntax(t *testing.T) {
 	})
 	compare("ARGs", slices.Clone(machineArgs[:]), func(row []string) []string { return pages.Code(row[0]) })
 }
+
+// TestStockBuildersAreDescribed looks for each instruction and flag in the table that says what
+// other builders do with it.
+func TestStockBuildersAreDescribed(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/reference/spelling.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	described := map[string]bool{}
+	for _, row := range pages.Rows(pages.Section(string(text), "On stock builders")) {
+		for _, written := range pages.Code(row[0]) {
+			for word := range strings.FieldsSeq(written) {
+				word, _, _ = strings.Cut(word, "=")
+				described[word] = true
+			}
+		}
+	}
+	words := slices.Clone(extensionInstructions)
+	for keyword, list := range ours {
+		if keyword != importInstruction { // its flags come with the instruction
+			words = append(words, list...)
+		}
+	}
+	for _, word := range words {
+		if !described[word] && word != "--file" { // which comes with --from
+			t.Errorf("docs/reference/spelling.md does not say what a stock builder does with %s", word)
+		}
+	}
+}
