@@ -3,9 +3,11 @@
 package e2e
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -213,35 +215,33 @@ func TestToolchainExample(t *testing.T) {
 
 var dockerfileBlock = regexp.MustCompile("(?s)```dockerfile\n(.*?)```")
 
-// TestDocumentedDockerfiles builds every Dockerfile of README.md and docs/ with
-// a Go program as its context.
-func TestDocumentedDockerfiles(t *testing.T) {
+// TestReadme builds the Dockerfiles of README.md, that for upstream's frontend too, and gets the
+// error that it shows.
+func TestReadme(t *testing.T) {
 	t.Parallel()
-	pages, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
+	text := readText(t, "../../README.md")
+	dir := project(t, "-- go.mod --\nmodule app\n-- cmd/api/main.go --\npackage main\n\nfunc main() { println(\"hello\") }\n"+
+		"-- cmd/worker/main.go --\npackage main\n\nfunc main() {}\n")
+	blocks := dockerfileBlock.FindAllStringSubmatch(text, -1)
+	if len(blocks) != 2 {
+		t.Fatalf("README.md has %d Dockerfiles: one from before and one from after", len(blocks))
 	}
-	built := 0
-	for _, page := range append(pages, "../../README.md") {
-		dt, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
+	var trees [][]string
+	for i, syntax := range []string{"# syntax=" + upstreamImage + "\n", syntaxLine} {
+		if !strings.HasPrefix(blocks[i][1], syntax) {
+			t.Errorf("a Dockerfile without %s:\n%s", syntax, blocks[i][1])
 		}
-		if filepath.Base(page) == "coming-from.md" {
-			continue // TestReference builds these
-		}
-		for _, block := range dockerfileBlock.FindAllStringSubmatch(string(dt), -1) {
-			built++
-			if !strings.HasPrefix(block[1], syntaxLine) {
-				t.Errorf("%s: a Dockerfile without the syntax line:\n%s", page, block[1])
-			}
-			dir := project(t, "-- main.go --\npackage main\n\nfunc main() { println(\"hello\") }\n-- go.mod --\nmodule app\n")
-			writeFile(t, filepath.Join(dir, "Dockerfile"), []byte(block[1]))
-			img := buildImage(t, dir)
-			img.run(t).ok(t).prints(t, "hello")
-		}
+		writeFile(t, filepath.Join(dir, "Dockerfile"), []byte(blocks[i][1]))
+		img := buildImage(t, dir)
+		img.run(t).ok(t).prints(t, "hello")
+		trees = append(trees, slices.Sorted(maps.Keys(img.tree(t))))
 	}
-	if built == 0 {
-		t.Error("no Dockerfile found in the documentation")
+	if !slices.Equal(trees[0], trees[1]) {
+		t.Errorf("the images hold %q", trees)
 	}
+	_, shown, _ := strings.Cut(text, "```\nERROR: ")
+	shown, _, _ = strings.Cut(shown, "\n")
+	mistaken := strings.Replace(blocks[1][1], "(PKG=", "(PGK=", 1)
+	writeFile(t, filepath.Join(dir, "Dockerfile"), []byte(mistaken))
+	buildx(t, dir).fails(t, "ERROR: "+shown)
 }
