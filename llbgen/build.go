@@ -42,6 +42,8 @@ type build struct {
 	// files are those of stages that were read for values; asks is set where nothing is built.
 	files map[readKey]*reading
 	asks  bool
+	// unknown stands for a value that only a build knows, where nothing is built.
+	unknown string
 	// textRules waits for the rules about the texts of files, and says what they
 	// found.
 	textRules func()
@@ -66,7 +68,7 @@ func (g *Generator) newBuildWith(opt dockerfile2llb.ConvertOpt, p *plan.Plan, wa
 	if err != nil {
 		return nil, err
 	}
-	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p), textRules: func() {}, program: g.program, plan: p, below: map[*plan.Instance]*plan.Instance{}, counted: map[*plan.Instance]counted{}, files: map[readKey]*reading{}, asks: g.asks}
+	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p), textRules: func() {}, program: g.program, plan: p, below: map[*plan.Instance]*plan.Instance{}, counted: map[*plan.Instance]counted{}, files: map[readKey]*reading{}, asks: g.asks, unknown: "1"}
 	for _, inst := range p.Instances {
 		if inst.Base.Within {
 			b.below[inst.Base.To] = inst

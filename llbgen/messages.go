@@ -193,7 +193,7 @@ func (b *build) warnFor(u *unit) linter.LintWarnFunc {
 			}
 		}
 		if len(location) > 0 && rule == linter.RuleWorkdirRelativePath.Name {
-			if o, ok := u.file.Of(location[0].Start.Line); ok && o.Instance != nil && o.Instance.KnowsWorkdir() {
+			if o, ok := u.file.Of(location[0].Start.Line); ok && o.Instance != nil && (o.Instance.KnowsWorkdir() || b.asks && o.Instance.TakesUnbuilt(o.In)) {
 				return
 			}
 		}

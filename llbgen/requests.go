@@ -179,7 +179,7 @@ func (g *Generator) Definitions(ctx context.Context, platform *ocispecs.Platform
 		if err != nil {
 			return err
 		}
-		b.asks = true
+		b.asks, b.unknown = true, "" // it would be part of what is looked up
 		img, err := b.image(ctx)
 		if err != nil {
 			return err

@@ -69,7 +69,7 @@ func (b *build) taken(ctx context.Context, t plan.Take) ([]pair, error) {
 	case b.asks: // no stage is built: the names have values that nobody knows
 		var out []pair
 		for _, n := range v.Names {
-			out = append(out, pair{n.Name, ""})
+			out = append(out, pair{n.Name, b.unknown})
 		}
 		return out, nil
 	default:

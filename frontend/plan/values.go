@@ -137,3 +137,20 @@ func (i *Instance) Opens(part string) bool {
 	}
 	return false
 }
+
+// TakesUnbuilt reports whether an instruction of the instance uses a name whose value comes out of
+// a file of another stage.
+func (i *Instance) TakesUnbuilt(in *syntax.Instruction) bool {
+	if i.Opens("ENV") {
+		return true
+	}
+	for ; i != nil; i = i.Base.To {
+		for _, c := range i.Base.Changes {
+			t, ok := c.(Take)
+			if ok && t.In.Values.File != "" && slices.ContainsFunc(t.In.Values.Names, func(n syntax.TakenValue) bool { return t.In.Values.Env() && in.Uses(n.Name) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
