@@ -63,10 +63,14 @@ func (b *build) measure(ctx context.Context, u *unit, limit *plan.Limit, op *pb.
 
 // limitTitle is what users call the tree of an instance.
 func (b *build) limitTitle(inst *plan.Instance) string {
-	if b.opt.MultiPlatformRequested {
-		return platforms.FormatAll(inst.Platform()) + " " + inst.Name
+	name := inst.Name
+	if inst.Bare {
+		name = inst.Base.Name
 	}
-	return inst.Name
+	if b.opt.MultiPlatformRequested {
+		name = platforms.FormatAll(inst.Platform()) + " " + name
+	}
+	return name
 }
 
 // limitEnv is what the step of a limit has in its environment, but for the lines of its states.

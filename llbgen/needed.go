@@ -37,13 +37,17 @@ func (b *build) addNeeded(ctx context.Context, from lower.Origin, op *pb.Op, sou
 	if err != nil {
 		return err
 	}
+	needs := " needs"
+	if len(args) > 3 {
+		needs = " need"
+	}
 	trees := []*pb.Input{op.Inputs[number]}
 	if into := actions[0].Input; into >= 0 {
 		trees = append(trees, op.Inputs[into])
 	}
 	step, meta := t.step(args, []string{needed.EnvPath + "=" + path}, trees)
 	meta.IgnoreCache = noCache || b.noCache(from.Instance)
-	dgst, err := b.addStep(t, from, step, meta, "what "+strings.Join(args[2:], ", ")+" needs", out, before)
+	dgst, err := b.addStep(t, from, step, meta, "what "+strings.Join(args[2:], ", ")+needs, out, before)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,9 @@
 package llbgen
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 	"github.com/stagecraft-build/stagecraft/llbgen/lower"
 )
@@ -72,7 +75,7 @@ func (u *unit) title() string { return u.Root.Name }
 func (u *unit) load(ctx context.Context, b *build) (*converted, error) {
 	res, err := b.toLLB(ctx, u, b.options(u))
 	if err != nil {
-		return nil, b.explain(u, b.explainPlatform(u, err))
+		return nil, u.asked(b.explain(u, b.explainPlatform(u, err)))
 	}
 	def, err := b.marshal(ctx, u, res.State)
 	if err != nil {
@@ -85,6 +88,17 @@ func (u *unit) load(ctx context.Context, b *build) (*converted, error) {
 	b.showTriggers(u, res.Image.Config.OnBuild)
 	res.Image.RootFS.DiffIDs = withoutStandIn(res.Image.RootFS.DiffIDs)
 	return &converted{def, res}, nil
+}
+
+// asked places the mistake of an image that is no stage where the image stands.
+func (u *unit) asked(err error) error {
+	if u.Root.Asked.Text == nil {
+		return err
+	}
+	if at := new(diagnostic.Diagnostic); errors.As(err, &at) {
+		err = cmp.Or(at.Unwrap(), err)
+	}
+	return diagnostic.Errorf(u.Root.Asked, "%s", err)
 }
 
 // toLLB has upstream convert the text of a unit.

@@ -2,10 +2,11 @@ package llbgen
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,6 @@ import (
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
@@ -97,15 +97,7 @@ func (b *build) taken(ctx context.Context, t plan.Take) ([]pair, error) {
 
 // source converts what values come from.
 func (b *build) source(ctx context.Context, t plan.Take) (*converted, error) {
-	out, err := b.convert(ctx, b.parts[b.names.Image(t.From.To)])
-	if err != nil && t.From.To.Bare { // an image, which has no line of its own
-		var at *diagnostic.Diagnostic
-		if errors.As(err, &at) {
-			err = cmp.Or(at.Unwrap(), err)
-		}
-		err = diagnostic.Errorf(t.In.Place(t.In.Values.From.Span), "%s", err)
-	}
-	return out, err
+	return b.convert(ctx, b.parts[b.names.Image(t.From.To)])
 }
 
 // valuesOfConfig returns those of an image config.
@@ -184,7 +176,10 @@ func parsePair(line string) (*pair, error) {
 // refuseKnown refuses a name of a file of which all lines are taken where the plan of the stage
 // hangs on another value of it.
 func refuseKnown(t plan.Take, name string) error {
-	if t.In.Values.Env() && (plan.Predefined(name) || slices.Contains(t.Declared, name)) {
+	if t.In.Values.Env() && plan.Predefined(name) {
+		return fmt.Errorf("%s is what every build has an ARG of: write behind that --file which names the line takes", name)
+	}
+	if t.In.Values.Env() && slices.Contains(t.Declared, name) {
 		return fmt.Errorf("%s is an ARG of the stage: write behind that --file which names the line takes, or put it in front of the ARG", name)
 	}
 	return nil
@@ -272,6 +267,9 @@ func (e *environment) Get(name string) (string, bool) {
 // Keys implements shell.EnvGetter; nothing here asks for them.
 func (e *environment) Keys() []string { return nil }
 
+// mountPoint is where an old engine has the tree that it reads a file of, as its messages show it.
+var mountPoint = regexp.MustCompile(`/\S*/buildkit-mount\d+`)
+
 // readKey is a file of a part.
 type readKey struct {
 	part part
@@ -331,10 +329,17 @@ func (b *build) buildFile(ctx context.Context, t plan.Take) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := ref.ReadFile(ctx, client.ReadRequest{Filename: v.File, Range: &client.FileRange{Length: maxValues + 1}})
+	stat, err := ref.StatFile(ctx, client.StatRequest{Path: v.File})
+	if err == nil && !os.FileMode(stat.Mode).IsRegular() { // old engines would open whatever it is
+		return refuse("%s of %s is no regular file", v.File, v.From.Text)
+	}
+	var data []byte
+	if err == nil {
+		data, err = ref.ReadFile(ctx, client.ReadRequest{Filename: v.File, Range: &client.FileRange{Length: maxValues + 1}})
+	}
 	switch {
 	case err != nil:
-		return refuse("%s has no file %s that could be read: %w", v.From.Text, v.File, err)
+		return refuse("%s has no file %s that could be read: %s", v.From.Text, v.File, mountPoint.ReplaceAllString(err.Error(), ""))
 	case len(data) > maxValues:
 		return refuse("%s of %s is larger than 1 MiB", v.File, v.From.Text)
 	case !utf8.Valid(data):

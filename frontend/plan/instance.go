@@ -85,10 +85,14 @@ func (p *planner) resolve(inst *Instance) error {
 					return err
 				}
 			}
-			if in.Needed {
-				if err := p.needed(at, edges); err != nil {
-					return err
-				}
+			switch {
+			case in.Needed:
+				err = p.needed(at, edges)
+			case p.opt.Limits == Measure && at.kind != KindValues:
+				err = p.measureImages(at, edges)
+			}
+			if err != nil {
+				return err
 			}
 			inst.set(ref, edges)
 		}
@@ -106,7 +110,7 @@ func (p *planner) needed(at place, edges []Edge) error {
 		}
 		if e.To == nil {
 			var err error
-			if e.To, err = p.bare(at.inst, *e); err != nil {
+			if e.To, err = p.bare(at, *e); err != nil {
 				return err
 			}
 			e.Name, e.Pin, e.Context, e.Platform = "", "", false, nil

@@ -64,6 +64,21 @@ func (p *planner) measured(inst *Instance) *Limit {
 	return &Limit{Of: inst}
 }
 
+// measureImages has images measured that a stage copies from or mounts.
+func (p *planner) measureImages(at place, edges []Edge) error {
+	for i := range edges {
+		e := &edges[i]
+		if e.To != nil || e.Name == scratch {
+			continue
+		}
+		if err := p.needed(at, edges[i:i+1]); err != nil {
+			return err
+		}
+		e.To.limit = &Limit{Of: e.To}
+	}
+	return nil
+}
+
 // sizes are the sizes that are understood, none of which is too large for a number.
 var sizes = regexp.MustCompile(`^([0-9]{1,15}|[0-9]{1,6}(\.[0-9]{1,6})?[kKMGT]i?)B$`)
 

@@ -54,7 +54,7 @@ func (p *planner) merge(inst *Instance, at place) (m Merge, ok bool, err error) 
 			return m, false, at.errorf(ref.Span, "scratch has nothing to add")
 		}
 		if o.Unit = o.Edge.To; o.Unit == nil {
-			if o.Unit, err = p.bare(inst, o.Edge); err != nil {
+			if o.Unit, err = p.bare(at, o.Edge); err != nil {
 				return m, false, err
 			}
 		}
@@ -77,8 +77,9 @@ func newBare(inst *Instance, e Edge) *Instance {
 	return &Instance{Stage: inst.Stage, Env: inst.Env, From: inst.From, Base: e, Bare: true}
 }
 
-// bare returns such an instance, one for all merges of a file.
-func (p *planner) bare(inst *Instance, e Edge) (*Instance, error) {
+// bare returns such an instance for a place, one for all of a file.
+func (p *planner) bare(at place, e Edge) (*Instance, error) {
+	inst := at.inst
 	key := bareKey{inst.Env.File(), outer(e).name}
 	if known, ok := p.bares[key]; ok {
 		return known, nil
@@ -87,6 +88,7 @@ func (p *planner) bare(inst *Instance, e Edge) (*Instance, error) {
 		return nil, inst.From.Locate(tooManyInstances())
 	}
 	part := newBare(inst, e)
+	part.Asked = at.in.Place(at.reference.Span)
 	p.add(part)
 	p.bares[key] = part
 	return part, nil
@@ -145,7 +147,7 @@ func (p *planner) ancestor(inst *Instance, at place, o *Operand, base []link) (e
 			p.warnOnce(RuleNothingToAdd, o.Reference, inst.From.Place(o.Reference.Span), "%s adds nothing: the base is built on all that it has", o.Reference.Text)
 		}
 		if o.Ancestor = l.inst; l.inst == nil {
-			o.Ancestor, err = p.bare(inst, end)
+			o.Ancestor, err = p.bare(at, end)
 		}
 		return err
 	}

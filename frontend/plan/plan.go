@@ -109,6 +109,8 @@ type Instance struct {
 	// Goes says that the stage goes on in another part, Bare that the triggers of the base
 	// run there.
 	Goes, Bare bool
+	// Asked is where an image that is no stage stands; without a text for any other instance.
+	Asked diagnostic.Place
 	// again is how many triggers of the parts above its instructions start with.
 	again int
 	// Replaced is set when a named context stands for the stage: Base says which,

@@ -53,7 +53,7 @@ func (p *planner) sourceOfValues(at place, e Edge) (Edge, error) {
 		if e.Name == scratch {
 			return e, at.errorf(at.reference.Span, "scratch has no values to take")
 		}
-		bare, err := p.bare(at.inst, e)
+		bare, err := p.bare(at, e)
 		if err != nil {
 			return e, err
 		}

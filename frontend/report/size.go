@@ -40,6 +40,9 @@ type SizeBuild struct {
 	Stages             []SizeStage  `json:"stages"`
 	LargestDirectories []tree.Entry `json:"largestDirectories"`
 	LargestFiles       []tree.Entry `json:"largestFiles"`
+
+	// alone says that it was to be compared, and there is nothing of its platform.
+	alone bool
 }
 
 // SizeLine is what a line of a file adds to an image.
@@ -77,9 +80,7 @@ type Measured struct {
 func NewSizeBuild(root *plan.Instance, stages []Measured, file string) SizeBuild {
 	b := SizeBuild{Platform: platforms.FormatAll(root.Env.Platform), Stage: root.Name, Lines: []SizeLine{}, LargestDirectories: []tree.Entry{}, LargestFiles: []tree.Entry{}}
 	inImage := map[*plan.Instance]bool{}
-	for inst := root; inst != nil; inst = inst.Base.To {
-		inImage[inst] = true
-	}
+	addLayers(inImage, root)
 	names := &builder{file: file}
 	sizes := map[*plan.Instance]int64{}
 	images := map[string]bool{}
@@ -89,7 +90,11 @@ func NewSizeBuild(root *plan.Instance, stages []Measured, file string) SizeBuild
 		}
 	}
 	for _, m := range stages {
-		stage := SizeStage{Name: m.Name, Platform: platforms.FormatAll(m.Platform()), File: names.fileOf(m.Instance), Line: m.From.StartLine, InImage: inImage[m.Instance]}
+		name := m.Name
+		if m.Bare {
+			name = m.Base.Name
+		}
+		stage := SizeStage{Name: name, Platform: platforms.FormatAll(m.Platform()), File: names.fileOf(m.Instance), Line: m.From.StartLine, InImage: inImage[m.Instance]}
 		if m.Report != nil {
 			stage.Size = m.Report.Size()
 		}
@@ -107,6 +112,20 @@ func NewSizeBuild(root *plan.Instance, stages []Measured, file string) SizeBuild
 		}
 	}
 	return b
+}
+
+// addLayers notes the stages whose layers a stage has: those that it is built FROM, and what a FROM
+// --with adds to any of them.
+func addLayers(all map[*plan.Instance]bool, inst *plan.Instance) {
+	if inst == nil || all[inst] {
+		return
+	}
+	all[inst] = true
+	for use := range inst.Uses() {
+		if use.Kind == plan.KindBase || use.Kind == plan.KindOperand {
+			addLayers(all, use.To)
+		}
+	}
 }
 
 // below returns how much of a stage is what it is built FROM.
@@ -145,11 +164,12 @@ func (b *SizeBuild) ofTarget(m Measured) {
 func (s *Size) Compare(before *Size) {
 	for i := range s.Builds {
 		now := &s.Builds[i]
+		now.alone = true
 		for _, old := range before.Builds {
 			if old.Platform != now.Platform {
 				continue
 			}
-			now.Before = &old.Size
+			now.Before, now.alone = &old.Size, false
 			for j := range now.Stages {
 				stage := &now.Stages[j]
 				for _, was := range old.Stages {

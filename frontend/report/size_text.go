@@ -22,6 +22,9 @@ func (b *SizeBuild) write(out *strings.Builder) {
 		name = "the target"
 	}
 	fmt.Fprintf(out, "%s (%s): %s unpacked%s, %s in %s\n", name, b.Platform, tree.Bytes(b.Size), difference(b.Size, b.Before), count(b.Files, "file", "files"), count(b.Directories, "directory", "directories"))
+	if b.alone {
+		fmt.Fprintf(out, "the sizes to compare with have none for %s\n", b.Platform)
+	}
 	if b.Hidden > 0 {
 		fmt.Fprintf(out, "%s more in its layers is hidden by later lines\n", tree.Bytes(b.Hidden))
 	}

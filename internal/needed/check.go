@@ -91,7 +91,7 @@ func check(dst *tree, places map[string][]string, r Result) error {
 	for _, p := range r.Programs {
 		for _, real := range places[p.Real] {
 			if p.Origin && path.Dir(real) != path.Dir(p.Real) {
-				return fmt.Errorf("%s lies in %s, and its search for libraries uses $ORIGIN, its own directory: copy it to the same path", show(p.Source), show(path.Dir(p.Real)))
+				return fmt.Errorf("%s lies in %s, and its search for libraries, or that of one of them, uses $ORIGIN, the directory of the file: copy it to the same path", show(p.Source), show(path.Dir(p.Real)))
 			}
 			if _, err := f.program(real, real, p.OfDir); err != nil {
 				return fmt.Errorf("in the destination: %w", err)

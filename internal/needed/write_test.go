@@ -83,8 +83,8 @@ func TestWrite(t *testing.T) {
 
 		{"ORIGIN", "/app/tool needs=liba.so runpath=$ORIGIN\n/app/liba.so", "/app/tool needs=liba.so runpath=$ORIGIN", "", "/app/ /app/liba.so LOADER"},
 		{"ORIGIN under another name", "/app/tool needs=liba.so runpath=$ORIGIN\n/app/liba.so", "/app/x needs=liba.so runpath=$ORIGIN", "/app/x", "/app/ /app/liba.so LOADER"},
-		{"ORIGIN elsewhere", "/app/tool needs=liba.so runpath=$ORIGIN\n/app/liba.so", "/bin/tool needs=liba.so runpath=$ORIGIN", "/bin/", "error: /app/tool lies in /app, and its search for libraries uses $ORIGIN, its own directory: copy it to the same path"},
-		{"ORIGIN of a library elsewhere", "/app/tool needs=liba.so\n/lib/liba.so needs=libb.so runpath=$ORIGIN/b\n/lib/b/libb.so", "/bin/tool needs=liba.so", "/bin/", "error: /app/tool lies in /app, and its search for libraries uses $ORIGIN, its own directory: copy it to the same path"},
+		{"ORIGIN elsewhere", "/app/tool needs=liba.so runpath=$ORIGIN\n/app/liba.so", "/bin/tool needs=liba.so runpath=$ORIGIN", "/bin/", "error: /app/tool lies in /app, and its search for libraries, or that of one of them, uses $ORIGIN, the directory of the file: copy it to the same path"},
+		{"ORIGIN of a library elsewhere", "/app/tool needs=liba.so\n/lib/liba.so needs=libb.so runpath=$ORIGIN/b\n/lib/b/libb.so", "/bin/tool needs=liba.so", "/bin/", "error: /app/tool lies in /app, and its search for libraries, or that of one of them, uses $ORIGIN, the directory of the file: copy it to the same path"},
 		{"a cache", "/app/tool needs=liba.so\n/opt/liba.so\n+liba.so /opt/liba.so", "/app/tool needs=liba.so", "", "/etc/ /etc/ld.so.cache LOADER /opt/ /opt/liba.so"},
 		{"a cache of its own", "/app/tool needs=liba.so\n/opt/liba.so\n+liba.so /opt/liba.so", "/app/tool needs=liba.so\n+libx.so /opt/libx.so", "", "error: the destination has another /etc/ld.so.cache than /app/tool needs: only the source's leads to its libraries"},
 		{"the same cache", "/app/tool needs=liba.so\n/opt/liba.so\n+liba.so /opt/liba.so", "/app/tool needs=liba.so\n+liba.so /opt/liba.so", "", "LOADER /opt/ /opt/liba.so"},

@@ -24,7 +24,7 @@ type Report struct {
 	Files       int `json:"files"`
 	Directories int `json:"directories"`
 	// LargestDirectories and LargestFiles are the largest of the tree, the first of each first.
-	// The root is no entry, and no directory of which one below has more than half of the bytes.
+	// None of which one below has more than half of the bytes; the root only for files of its own.
 	LargestDirectories []Entry `json:"largestDirectories"`
 	LargestFiles       []Entry `json:"largestFiles"`
 }
@@ -112,7 +112,7 @@ func (m *measurer) directory(states []string, at string) (size int64, err error)
 			return 0, readable(err, at)
 		}
 	}
-	var most int64 // that a directory below has
+	var most, own int64 // that a directory below has, and the files of this one
 	for {
 		name, ok := first(lists)
 		if !ok {
@@ -132,7 +132,8 @@ func (m *measurer) directory(states []string, at string) (size int64, err error)
 				below[i], any = states[i]+"/"+name, true
 			}
 		}
-		size += m.file(infos, path.Join(at, name))
+		file := m.file(infos, path.Join(at, name))
+		size, own = size+file, own+file
 		if !any {
 			continue
 		}
@@ -145,7 +146,7 @@ func (m *measurer) directory(states []string, at string) (size int64, err error)
 	}
 	if last := states[len(states)-1]; last != "" {
 		m.out.Directories++
-		if at != "/" && most <= size/2 && size > 0 {
+		if most <= size/2 && size > 0 && (at != "/" || own > size/2) {
 			m.directories.add(at, size)
 		}
 	}
