@@ -74,7 +74,6 @@ func (p *planner) measureImages(at place, edges []Edge) error {
 		if err := p.needed(at, edges[i:i+1]); err != nil {
 			return err
 		}
-		e.To.limit = &Limit{Of: e.To}
 	}
 	return nil
 }

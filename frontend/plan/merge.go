@@ -88,7 +88,7 @@ func (p *planner) bare(at place, e Edge) (*Instance, error) {
 		return nil, inst.From.Locate(tooManyInstances())
 	}
 	part := newBare(inst, e)
-	part.Asked = at.in.Place(at.reference.Span)
+	part.Asked, part.limit = at.in.Place(at.reference.Span), p.measured(part)
 	p.add(part)
 	p.bares[key] = part
 	return part, nil

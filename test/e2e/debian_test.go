@@ -99,7 +99,7 @@ func checkDistroless(t *testing.T, dir, _ string) {
 	})
 	small := filepath.Join(t.TempDir(), "Dockerfile")
 	writeFile(t, small, []byte(strings.Replace(readText(t, filepath.Join(dir, "Dockerfile")), "--max-size=25MB", "--max-size=10MB", 1)))
-	buildx(t, dir, "--file="+small, replaced).fails(t, "more than --max-size=10MB", "most was added here:", "COPY --from=packages /usr/bin/curl")
+	buildx(t, dir, "--file="+small, replaced).fails(t, "more than --max-size=10MB", "most was added here:", "COPY --needed --from=packages /usr/bin/curl")
 }
 
 // unpackPackages unpacks packages, and all that they depend on, into the working directory as an

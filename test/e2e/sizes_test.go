@@ -5,6 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,7 +17,7 @@ const limited = `
 -- Dockerfile --
 # syntax=stagecraft/dockerfile:1
 ARG LIMIT=100
-FROM busybox AS tool
+FROM --platform=$BUILDPLATFORM busybox AS tool
 ARG RUN_ID
 RUN mkdir -p /opt/sdk && head -c 5000000 /dev/zero > /opt/sdk/big && echo $RUN_ID > /opt/id
 
@@ -127,6 +128,21 @@ func TestSizes(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("%s is not in\n%s", want, out)
 		}
+	}
+	// an image that is no stage is left behind, what a merge adds is not
+	more := project(t, "-- Dockerfile --\n"+syntaxLine+"FROM busybox AS base\nFROM base AS tool\nRUN echo tool > /tool\nFROM --with=tool base AS dev\nCOPY --from=alpine /etc/passwd /x\n")
+	c := buildx(t, more, "--call=size,format=json").ok(t)
+	var s2 report.Size
+	if err := json.Unmarshal([]byte(c.stdout), &s2); err != nil {
+		t.Fatalf("%v: %s", err, c.stdout)
+	}
+	for _, stage := range s2.Builds[0].Stages {
+		if stage.InImage != (stage.Name != "alpine") || stage.Size == 0 {
+			t.Errorf("stage %+v", stage)
+		}
+	}
+	if b := s2.Builds[0]; len(b.Stages) != 4 || b.LeftBehind != b.Stages[slices.IndexFunc(b.Stages, func(s report.SizeStage) bool { return s.Name == "alpine" })].Size {
+		t.Errorf("left behind %d, stages %+v", b.LeftBehind, b.Stages)
 	}
 	buildx(t, project(t, "-- Dockerfile --\n"+syntaxLine+"FROM busybox\nRUN echo the step failed; exit 7\n"), "--call=size").fails(t, "the step failed", "exit code: 7", ">>> RUN echo")
 }

@@ -71,3 +71,13 @@ func TestValuesOfAFailingStage(t *testing.T) {
 		t.Errorf("the error shows a path of the engine:\n%s", out)
 	}
 }
+
+// TestValuesOutOfNoFile guards that what is no regular file is an error on every engine: an old one
+// would wait at a pipe.
+func TestValuesOutOfNoFile(t *testing.T) {
+	t.Parallel()
+	dir := project(t, "-- Dockerfile --\n"+syntaxLine+"FROM busybox AS v\nRUN mkfifo /f\nFROM busybox\nENV --from=v --file=/f A\n")
+	buildx(t, dir).fails(t, "line 5, column 14: /f of v is no regular file")
+	docker20Frontend(t)
+	docker20(t, dir, "build", ".").fails(t, "line 5, column 14: /f of v is no regular file")
+}
