@@ -51,6 +51,7 @@ func FuzzParse(f *testing.F) {
 	for _, text := range hard {
 		f.Add(text)
 	}
+	f.Add("FROM a\nONBUILD --xf=A --if=G\nCOPY --from=x(1 4a /b")
 	f.Add("FROM a\nRUN --mount=type=b,'from=\xa0d(X=4)',target)&,target=/b x")
 	f.Add("FROM a\nENV --from=\x82 P\xa7TH --file=/x")
 	f.Add("FROM a AS b\nCOPY --from=b[1,2])(V=[1,2]) /x /y")

@@ -71,11 +71,12 @@ func (f *File) reparse(changed []*Instruction) error {
 			return in.Locate(fmt.Errorf("the line is another one once what we add is written out: a name may not end in %c, and a mount not leave ${ or a quote open", f.Escape))
 		}
 		node := nodes[i]
-		trigger := node
+		trigger, alone := node, in.OnBuild
 		if in.OnBuild && node.Next != nil && len(node.Next.Children) > 0 {
-			trigger = node.Next.Children[0]
+			trigger, alone = node.Next.Children[0], false
 		}
-		if flags := in.PlainFlags((*Reference).plain); !slices.Equal(trigger.Flags, flags) {
+		// of a trigger without an instruction upstream says what is missing
+		if flags := in.PlainFlags((*Reference).plain); !alone && !slices.Equal(trigger.Flags, flags) {
 			return in.Locate(fmt.Errorf("internal error: the plain form of the line has the flags %q, not %q", trigger.Flags, flags))
 		}
 		node.StartLine, node.EndLine = in.StartLine, in.EndLine
