@@ -7,6 +7,7 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -87,3 +88,23 @@ func (i *Instance) makesNothing() bool {
 // Empty reports whether the instance has no files and nothing that makes any. Its
 // gates have to build all the same.
 func (i *Instance) Empty() bool { return i.empty }
+
+// RuleGateOfContext warns of a stage with gates that a named context replaces.
+var RuleGateOfContext = &diagnostic.Rule{
+	Name:        "GateOfContext",
+	Description: "A named context replaces a stage of its name: the gates and limits of the stage do not hold then",
+	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/gate-of-context.md",
+}
+
+// warnReplacedGates warns of what a FROM asks for in vain.
+func (p *planner) warnReplacedGates(inst *Instance) {
+	from := inst.From
+	for _, ref := range from.References {
+		if ref.After {
+			p.warnOnce(RuleGateOfContext, ref, from.Place(ref.Span), "the named context %s replaces the stage: nothing waits for %s", inst.Stage.Name, ref.Text)
+		}
+	}
+	if from.MaxSize != "" {
+		p.warnOnce(RuleGateOfContext, from, from.Place(from.MaxSizeFlag), "the named context %s replaces the stage: its size is not held against --max-size=%s", inst.Stage.Name, from.MaxSize)
+	}
+}

@@ -25,6 +25,7 @@ func (p *planner) resolve(inst *Instance) error {
 	}
 	if p.replaced(inst.Stage, env, platform) {
 		inst.Replaced = true
+		p.warnReplacedGates(inst)
 		inst.Base = p.outside(KindBase, inst.Stage.Name, env, platform)
 		return nil
 	}
