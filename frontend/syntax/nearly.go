@@ -21,7 +21,7 @@ var RuleMisspelledExtension = &diagnostic.Rule{
 
 // apart matches a comment that would be an extension without the space in front
 // of the plus sign.
-var apart = regexp.MustCompile(`^#[ \t]+\+[ \t]*(--(after|mount|if|if-exists|from|required|oneof|global|no-cache|reset|squash|with)\b|(IMPORT|MOUNT|UNSET|LET|IF) \S|(ENV|LABEL)[ \t]+--(from|file)\b|(ELSE|ELIF|ELSIF|ELSEIF|END|ENDIF|FI|DONE)\b|LOCK\s*$)`)
+var apart = regexp.MustCompile(`^#[ \t]+\+[ \t]*(--(after|bake|max-size|mount|needed|if|if-exists|from|required|oneof|global|no-cache|reset|squash|with)\b|(IMPORT|MOUNT|UNSET|LET|IF) \S|(ENV|LABEL)[ \t]+--(from|file)\b|(ELSE|ELIF|ELSIF|ELSEIF|END|ENDIF|FI|DONE)\b|LOCK\s*$)`)
 
 // nearly matches what a text needs for a comment that is an extension, or nearly.
 var nearly = regexp.MustCompile(`#[ \t]*\+`)
@@ -65,12 +65,15 @@ func (f *File) looksLike(c comment, open *blocks) error {
 // looksLikeValues is looksLike for an ENV or LABEL that takes values.
 func (f *File) looksLikeValues(c comment, word, rest string) bool {
 	upper := strings.ToUpper(word)
-	if upper != "ENV" && upper != "LABEL" || !startsFlag(rest) {
+	if near, ok := suggest.Search(word, []string{"ENV", "LABEL"}, true); ok && word == upper {
+		upper = near
+	}
+	if upper != "ENV" && upper != "LABEL" || rest == "" || !strings.ContainsAny(rest[:1], dashes) {
 		return false
 	}
 	name, _, _ := strings.Cut(strings.Fields(rest)[0], "=")
-	flag := strings.TrimPrefix(name, "--")
-	if !isValuesFlag(name) {
+	flag := strings.ToLower(strings.TrimLeft(name, dashes))
+	if !isValuesFlag("--" + flag) {
 		var ok bool
 		if flag, ok = suggest.Search(flag, []string{"from", "file"}, false); !ok {
 			return false
@@ -87,14 +90,14 @@ const dashes = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 // commentFlags are the names of flags by which a comment without the right dashes
 // is known for one that was meant to give them.
 var commentFlags = []string{
-	"after", "mount", "if", "if-exists", "from", "oneof", "required", "global", "no-cache", "arg", "context", "reset", "squash", "with", "file",
+	"after", "bake", "max-size", "mount", "needed", "if", "if-exists", "from", "oneof", "required", "global", "no-cache", "arg", "context", "reset", "squash", "with", "file",
 	"chmod", "chown", "link", "parents", "exclude", "checksum", "keep-git-dir", "unpack", "platform", "network", "security", "device",
 }
 
 // ofOurs reports whether a text starts with a flag that no plain Dockerfile has.
 func ofOurs(text string) bool {
 	name, _, _ := strings.Cut(strings.Fields(text)[0], "=")
-	return slices.Contains([]string{"--after", "--if", "--if-exists", "--required", "--oneof", "--global", "--no-cache", "--reset", "--squash", "--with"}, name)
+	return slices.Contains([]string{"--after", "--bake", "--max-size", "--needed", "--if", "--if-exists", "--required", "--oneof", "--global", "--no-cache", "--reset", "--squash", "--with"}, name)
 }
 
 // looksLikeMarker is looksLike for the lines of blocks.
