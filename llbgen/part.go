@@ -14,6 +14,7 @@ import (
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 	"github.com/stagecraft-build/stagecraft/llbgen/lower"
 )
@@ -66,6 +67,9 @@ type unit struct {
 	// triggers are those of the image that the root is built FROM, where they run in the
 	// part below.
 	triggers []string
+	// stages are the instances by the names of their stages in the text.
+	stages     map[string]*plan.Instance
+	stagesOnce sync.Once
 	// located are the lines of instructions in their files.
 	located map[*syntax.Instruction][]*pb.Range
 }

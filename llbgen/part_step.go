@@ -15,6 +15,9 @@ type counted struct{ last, of int }
 // ofWholeStage makes the number of a step in the name of a vertex, which is that within a
 // part of a stage, the one within the stage.
 func (b *build) ofWholeStage(u *unit, name string) string {
+	if len(b.below) == 0 { // no stage has parts
+		return name
+	}
 	head, rest, ok := strings.Cut(name, "] ")
 	words := strings.Fields(strings.TrimPrefix(head, "["))
 	if !ok || len(words) == 0 {
@@ -26,10 +29,8 @@ func (b *build) ofWholeStage(u *unit, name string) string {
 	}
 	part := u.Root
 	if len(words) > 1 {
-		for _, inst := range u.Instances {
-			if u.StageName(inst) == words[len(words)-2] {
-				part = inst
-			}
+		if inst := u.stage(words[len(words)-2]); inst != nil {
+			part = inst
 		}
 	}
 	if !part.Goes && !part.Base.Within {
@@ -39,6 +40,17 @@ func (b *build) ofWholeStage(u *unit, name string) string {
 	// as wide as upstream writes it
 	words[len(words)-1] = fmt.Sprintf("%*d/%d", len(strconv.Itoa(all)), n+above, all)
 	return "[" + strings.Join(words, " ") + "] " + rest
+}
+
+// stage returns the instance whose stage has a name in the text; nil for none.
+func (u *unit) stage(name string) *plan.Instance {
+	u.stagesOnce.Do(func() {
+		u.stages = make(map[string]*plan.Instance, len(u.Instances))
+		for _, inst := range u.Instances {
+			u.stages[u.StageName(inst)] = inst
+		}
+	})
+	return u.stages[name]
 }
 
 // stepsAround returns what to add to the number of a step in a part, which counts its FROM
