@@ -146,6 +146,7 @@ var undocumented = map[string]string{
 	"syntax.maxLine":       "where a long line is broken",
 	"syntax.maxVariants":   "the variants of a line that a check looks at",
 	"lower.maxName":        "the names that expand makes",
+	"llbgen.maxName":       "the names that the step of a limit shows",
 	"text.maxValue":        "what stands in a line: a longer value comes as a build arg",
 	"text.maxReadable":     "where a long line is broken",
 	"text.maxPath":         "a path with a value: upstream takes no more in a line",

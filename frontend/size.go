@@ -108,7 +108,11 @@ func (q *query) measured(ctx context.Context, sizes *llbgen.Sizes) ([]report.Mea
 				return nil, err
 			}
 			m.Report = &tree.Report{}
-			if err := json.Unmarshal(dt, m.Report); err != nil || len(m.Report.Steps) == 0 {
+			err = json.Unmarshal(dt, m.Report)
+			if err == nil && len(m.Report.Steps) == 0 {
+				err = errors.New("it has no states")
+			}
+			if err != nil {
 				return nil, fmt.Errorf("failed to read the size of %s: %w", stage.Name, err)
 			}
 		}

@@ -53,7 +53,7 @@ type build struct {
 	toolOf   *tool
 	toolErr  error
 	// sizes are the steps that measure stages, in a build that asks for it.
-	sizes []measuredSize
+	sizes map[*plan.Instance]measuredSize
 	plan  *plan.Plan
 }
 
@@ -68,7 +68,7 @@ func (g *Generator) newBuildWith(opt dockerfile2llb.ConvertOpt, p *plan.Plan, wa
 	if err != nil {
 		return nil, err
 	}
-	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p), textRules: func() {}, program: g.program, plan: p, below: map[*plan.Instance]*plan.Instance{}, counted: map[*plan.Instance]counted{}, files: map[readKey]*reading{}, asks: g.asks, unknown: "1"}
+	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p), textRules: func() {}, program: g.program, plan: p, below: map[*plan.Instance]*plan.Instance{}, counted: map[*plan.Instance]counted{}, files: map[readKey]*reading{}, asks: g.asks, unknown: "1", sizes: map[*plan.Instance]measuredSize{}}
 	for _, inst := range p.Instances {
 		if inst.Base.Within {
 			b.below[inst.Base.To] = inst

@@ -128,15 +128,23 @@ type changedTree struct {
 // step names a vertex that an instance has from its FROM, and places it. It is built anew where
 // the build wants that of the stage.
 func (b *build) step(of *plan.Instance, what string) []llb.ConstraintsOpt {
-	name := of.Name
-	if b.opt.MultiPlatformRequested {
-		name = platforms.FormatAll(of.Platform()) + " " + name
-	}
-	opts := []llb.ConstraintsOpt{llb.WithCustomNamef("[%s] %s", name, what), b.place(of.From)}
+	opts := []llb.ConstraintsOpt{llb.WithCustomNamef("[%s] %s", b.stepTitle(of), what), b.place(of.From)}
 	if b.opt.Client != nil && b.opt.Client.IsNoCache(of.Stage.Name) || b.noCache(of) {
 		opts = append(opts, llb.IgnoreCache)
 	}
 	return opts
+}
+
+// stepTitle is what the progress calls an instance.
+func (b *build) stepTitle(inst *plan.Instance) string {
+	name := inst.Name
+	if inst.Bare {
+		name = inst.Base.Name
+	}
+	if b.opt.MultiPlatformRequested {
+		name = platforms.FormatAll(inst.Platform()) + " " + name
+	}
+	return name
 }
 
 // squash makes one layer of the whole tree.

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
@@ -41,36 +40,21 @@ func (b *build) measure(ctx context.Context, u *unit, limit *plan.Limit, op *pb.
 	if of >= 0 {
 		states = []*pb.Input{op.Inputs[of]}
 	}
-	title := b.limitTitle(limit.Of)
+	title := b.stepTitle(limit.Of)
 	args := []string{"max-size", limit.Text, title}
 	if limit.Text == "" {
 		args = []string{"size", title}
 	}
 	step, meta := t.step(args, limitEnv(limit, len(states)), states)
-	meta.Description = map[string]string{"llb.customname": "[" + title + "] size of the tree", measured: strconv.Itoa(limit.Of.ID)}
 	meta.IgnoreCache = noCache || b.noCache(limit.Of)
-	dgst, err := t.add(out, step, meta)
+	dgst, err := b.addStep(t, limit.Of, step, meta, "size of the tree", out, before)
 	if err != nil {
 		return err
 	}
-	if locations, ok := out.Source.GetLocations()[string(before)]; ok {
-		out.Source.Locations[string(dgst)] = locations.CloneVT()
-	}
+	out.Metadata[dgst].Description[measured] = strconv.Itoa(limit.Of.ID)
 	action.SecondaryInput = int64(len(op.Inputs))
 	op.Inputs = append(op.Inputs, &pb.Input{Digest: string(dgst)})
 	return nil
-}
-
-// limitTitle is what users call the tree of an instance.
-func (b *build) limitTitle(inst *plan.Instance) string {
-	name := inst.Name
-	if inst.Bare {
-		name = inst.Base.Name
-	}
-	if b.opt.MultiPlatformRequested {
-		name = platforms.FormatAll(inst.Platform()) + " " + name
-	}
-	return name
 }
 
 // limitEnv is what the step of a limit has in its environment, but for the lines of its states.
@@ -175,10 +159,18 @@ type line struct {
 }
 
 // nameOf is what the progress calls a vertex, without digests: unlike the number of its line it
-// stays what it is when lines above change, and so does the step that shows it.
+// stays what it is when lines above change, and so does the step that shows it. What is very long
+// is cut: an environment has an end.
 func (l *linker) nameOf(at *pb.Input) string {
-	return pinnedDigest.ReplaceAllString(l.out.Metadata[digest.Digest(at.Digest)].Description["llb.customname"], "")
+	name := pinnedDigest.ReplaceAllString(l.out.Metadata[digest.Digest(at.Digest)].Description["llb.customname"], "")
+	if letters := []rune(name); len(letters) > maxName {
+		name = string(letters[:maxName-1]) + "…"
+	}
+	return name
 }
+
+// maxName is how many letters of a name a step is told.
+const maxName = 200
 
 var pinnedDigest = regexp.MustCompile(`@sha256:[0-9a-f]{64}`)
 

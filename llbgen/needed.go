@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/system"
@@ -47,7 +46,7 @@ func (b *build) addNeeded(ctx context.Context, from lower.Origin, op *pb.Op, sou
 	}
 	step, meta := t.step(args, []string{needed.EnvPath + "=" + path}, trees)
 	meta.IgnoreCache = noCache || b.noCache(from.Instance)
-	dgst, err := b.addStep(t, from, step, meta, "what "+strings.Join(args[2:], ", ")+needs, out, before)
+	dgst, err := b.addStep(t, from.Instance, step, meta, "what "+strings.Join(args[2:], ", ")+needs, out, before)
 	if err != nil {
 		return err
 	}
@@ -66,21 +65,6 @@ func (b *build) addNeeded(ctx context.Context, from lower.Origin, op *pb.Op, sou
 	actions[last].Output, copied.Output = int64(pb.SkipOutput), actions[last].Output
 	op.GetFile().Actions = append(op.GetFile().Actions, copied)
 	return nil
-}
-
-// addStep appends a vertex that an instance has beside its lines, named and placed as the vertex
-// that it comes from.
-func (b *build) addStep(t *tool, from lower.Origin, op *pb.Op, meta llb.OpMetadata, what string, out *llb.Definition, of digest.Digest) (digest.Digest, error) {
-	name := from.Instance.Name
-	if b.opt.MultiPlatformRequested {
-		name = platforms.FormatAll(from.Instance.Platform()) + " " + name
-	}
-	meta.Description = map[string]string{"llb.customname": "[" + name + "] " + what}
-	dgst, err := t.add(out, op, meta)
-	if locations, ok := out.Source.GetLocations()[string(of)]; ok && err == nil {
-		out.Source.Locations[string(dgst)] = locations.CloneVT()
-	}
-	return dgst, err
 }
 
 // searchPath returns the PATH of the config of a part.

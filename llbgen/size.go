@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strconv"
 
 	"github.com/moby/buildkit/client/llb"
@@ -46,7 +45,6 @@ type Sized struct {
 
 // measuredSize is a step that measures a stage.
 type measuredSize struct {
-	of    *plan.Instance
 	step  digest.Digest
 	lines []report.SizeLine
 	image string
@@ -59,15 +57,15 @@ func (b *build) markedOf(meta llb.OpMetadata) *plan.Instance {
 		return nil
 	}
 	id, _ := strconv.Atoi(mark) // as measure wrote it
-	return b.plan.Instances[slices.IndexFunc(b.plan.Instances, func(inst *plan.Instance) bool { return inst.ID == id })]
+	return b.plan.Instances[id]
 }
 
 // noteSize notes a step that measures a stage.
 func (b *build) noteSize(l *linker, of *plan.Instance, step digest.Digest, states []*pb.Input) {
-	if slices.ContainsFunc(b.sizes, func(other measuredSize) bool { return other.of == of }) {
+	if _, known := b.sizes[of]; known {
 		return
 	}
-	m := measuredSize{of: of, step: step}
+	m := measuredSize{step: step}
 	for i, at := range states {
 		if i == 0 {
 			m.image = at.Digest
@@ -75,7 +73,7 @@ func (b *build) noteSize(l *linker, of *plan.Instance, step digest.Digest, state
 		from := l.lineOf(at)
 		m.lines = append(m.lines, report.SizeLine{File: from.File, Line: from.Number, Text: from.Text})
 	}
-	b.sizes = append(b.sizes, m)
+	b.sizes[of] = m
 }
 
 // Sizes converts the target for platform, without gates, and what measures it and all stages that it
@@ -89,6 +87,9 @@ func (g *Generator) Sizes(ctx context.Context, platform *ocispecs.Platform) (*Si
 	if err != nil {
 		return nil, err
 	}
+	if root := b.main.Root; root.Replaced {
+		return nil, root.From.Locate(fmt.Errorf("%s is a named context in this build: there is no stage to measure", root.Name))
+	}
 	img, err := b.image(ctx)
 	if err != nil {
 		return nil, err
@@ -97,19 +98,16 @@ func (g *Generator) Sizes(ctx context.Context, platform *ocispecs.Platform) (*Si
 	for _, def := range append([]*llb.Definition{img.Definition}, img.Gates...) {
 		out.add(def)
 	}
-	if out.Root.Replaced {
-		return nil, out.Root.From.Locate(fmt.Errorf("%s is a named context in this build: there is no stage to measure", out.Root.Name))
-	}
-	inputs := []*pb.Input{}
+	var inputs []*pb.Input
 	needed := lower.Needed(out.Root)
 	for _, inst := range b.plan.Instances {
 		if !needed[inst] || inst.Limit() == nil {
 			continue
 		}
 		stage := Sized{Instance: inst}
-		if i := slices.IndexFunc(b.sizes, func(m measuredSize) bool { return m.of == inst }); i >= 0 {
-			stage.File, stage.Lines, stage.Image = "/"+strconv.Itoa(len(inputs)), b.sizes[i].lines, b.sizes[i].image
-			inputs = append(inputs, &pb.Input{Digest: string(b.sizes[i].step)})
+		if m, ok := b.sizes[inst]; ok {
+			stage.File, stage.Lines, stage.Image = "/"+strconv.Itoa(len(inputs)), m.lines, m.image
+			inputs = append(inputs, &pb.Input{Digest: string(m.step)})
 		}
 		out.Stages = append(out.Stages, stage)
 	}

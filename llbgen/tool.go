@@ -11,6 +11,7 @@ import (
 	"github.com/moby/buildkit/util/apicaps"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/internal/step"
 )
 
@@ -69,9 +70,20 @@ func (t *tool) add(out *llb.Definition, step *pb.Op, meta llb.OpMetadata) (diges
 	return dgst, nil
 }
 
+// addStep appends a step that an instance has beside its lines, placed as the vertex that it comes
+// from.
+func (b *build) addStep(t *tool, inst *plan.Instance, op *pb.Op, meta llb.OpMetadata, what string, out *llb.Definition, of digest.Digest) (digest.Digest, error) {
+	meta.Description = map[string]string{"llb.customname": "[" + b.stepTitle(inst) + "] " + what}
+	dgst, err := t.add(out, op, meta)
+	if locations, ok := out.Source.GetLocations()[string(of)]; ok && err == nil {
+		out.Source.Locations[string(dgst)] = locations.CloneVT()
+	}
+	return dgst, err
+}
+
 // step returns an op that runs the program on trees, read-only and without network: each has its
-// number below step.Dir. The op gives step.OutDir. What made the trees
-// says whether the step is in the cache: to compare what is in them takes the engine longer than to read them.
+// number below step.Dir. The op gives step.OutDir. What made the trees says whether the step is in the
+// cache: to compare what is in them takes the engine longer than to read them.
 func (t *tool) step(args, env []string, trees []*pb.Input) (*pb.Op, llb.OpMetadata) {
 	op := &pb.Op{Inputs: []*pb.Input{t.head}, Platform: t.platform, Constraints: &pb.WorkerConstraints{}}
 	mounts := []*pb.Mount{{Input: 0, Dest: pb.RootMount, Output: int64(pb.SkipOutput), Readonly: true}}

@@ -81,18 +81,7 @@ func (p *planner) resolve(inst *Instance) error {
 			if err != nil {
 				return err
 			}
-			if ref.Values {
-				if edges[0], err = p.sourceOfValues(at, edges[0]); err != nil {
-					return err
-				}
-			}
-			switch {
-			case in.Needed:
-				err = p.needed(at, edges)
-			case p.opt.Limits == Measure && at.kind != KindValues:
-				err = p.measureImages(at, edges)
-			}
-			if err != nil {
+			if err := p.sealAll(at, edges); err != nil {
 				return err
 			}
 			inst.set(ref, edges)
@@ -101,22 +90,25 @@ func (p *planner) resolve(inst *Instance) error {
 	return nil
 }
 
-// needed makes builds of their own of what a COPY --needed copies from: their config says where
-// scripts look for programs.
-func (p *planner) needed(at place, edges []Edge) error {
+// sealAll makes builds of their own of what a COPY --needed copies from, or an ENV --from takes from:
+// their config is asked for. Images are that too where they are measured, but for those of triggers,
+// which mean what they mean where the trigger runs.
+func (p *planner) sealAll(at place, edges []Edge) error {
+	config := at.in.Needed || at.kind == KindValues
 	for i := range edges {
 		e := &edges[i]
-		if e.To == nil && e.Name == scratch {
-			return at.errorf(at.reference.Span, "scratch has nothing to copy")
-		}
-		if e.To == nil {
-			var err error
-			if e.To, err = p.bare(at, *e); err != nil {
+		switch image := e.To == nil && e.Name != scratch; {
+		case e.To == nil && !image && config:
+			return at.errorf(at.reference.Span, "scratch has nothing to take: name a stage or an image")
+		case image && (config || p.opt.Limits == Measure && !at.in.OnBuild):
+			bare, err := p.bare(at, *e)
+			if err != nil {
 				return err
 			}
-			e.Name, e.Pin, e.Context, e.Platform = "", "", false, nil
+			*e = Edge{Kind: e.Kind, To: bare, Sealed: true}
+		case config:
+			e.Sealed = true
 		}
-		e.Sealed = true
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func (p *planner) limitOf(inst *Instance) (*Limit, error) {
 	if err != nil {
 		return nil, err
 	}
-	bytes, err := ParseSize(text)
+	bytes, err := parseSize(text)
 	if err != nil {
 		if text != from.MaxSize {
 			err = fmt.Errorf("%s is %s here: %w", from.MaxSize, shortened(text), err)
@@ -64,26 +64,12 @@ func (p *planner) measured(inst *Instance) *Limit {
 	return &Limit{Of: inst}
 }
 
-// measureImages has images measured that a stage copies from or mounts.
-func (p *planner) measureImages(at place, edges []Edge) error {
-	for i := range edges {
-		e := &edges[i]
-		if e.To != nil || e.Name == scratch {
-			continue
-		}
-		if err := p.needed(at, edges[i:i+1]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // sizes are the sizes that are understood, none of which is too large for a number.
 var sizes = regexp.MustCompile(`^([0-9]{1,15}|[0-9]{1,6}(\.[0-9]{1,6})?[kKMGT]i?)B$`)
 
-// ParseSize returns the bytes of a size with a decimal (kB, MB, GB, TB: powers of 1000) or binary
+// parseSize returns the bytes of a size with a decimal (kB, MB, GB, TB: powers of 1000) or binary
 // unit (KiB, MiB, GiB, TiB: powers of 1024), or in B.
-func ParseSize(text string) (int64, error) {
+func parseSize(text string) (int64, error) {
 	parse := units.FromHumanSize
 	if strings.Contains(text, "i") {
 		parse = units.RAMInBytes

@@ -46,23 +46,6 @@ func (p *planner) take(inst *Instance, n int, in *syntax.Instruction) (Take, err
 	return t, nil
 }
 
-// sourceOfValues makes the edge of an ENV --from or LABEL --from one to a build of its own, of
-// which the config is asked for.
-func (p *planner) sourceOfValues(at place, e Edge) (Edge, error) {
-	if e.To == nil {
-		if e.Name == scratch {
-			return e, at.errorf(at.reference.Span, "scratch has no values to take")
-		}
-		bare, err := p.bare(at, e)
-		if err != nil {
-			return e, err
-		}
-		e.To = bare
-	}
-	e.Sealed = true
-	return e, nil
-}
-
 // take makes the names that an ENV --from sets unknown to a scope.
 func (s *scope) take(in *syntax.Instruction) {
 	v := in.Values

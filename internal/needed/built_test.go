@@ -2,10 +2,12 @@ package needed
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -40,7 +42,7 @@ const envMusl = "STAGECRAFT_TEST_MUSL"
 // with a file that has the texts of one; the second result says which.
 func newMuslTree(t *testing.T) (*builtTree, bool) {
 	t.Helper()
-	b := &builtTree{tb: t, root: t.TempDir(), stubs: map[string]string{}, loader: "/lib/ld-musl-x86_64.so.1"}
+	b := &builtTree{tb: t, root: t.TempDir(), stubs: map[string]string{}, loader: ofThisMachine("/lib/ld-musl-x86_64.so.1")}
 	if at := os.Getenv(envMusl); at != "" {
 		text, err := os.ReadFile(at)
 		if err != nil {
@@ -54,8 +56,14 @@ func newMuslTree(t *testing.T) (*builtTree, bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.file(b.loader, string(text)+"\x00%.*s/etc/ld-musl-x86_64.path\x00/lib:/usr/local/lib:/usr/lib\x00")
+	b.file(b.loader, string(text)+ofThisMachine("\x00%.*s/etc/ld-musl-x86_64.path")+"\x00/lib:/usr/local/lib:/usr/lib\x00")
 	return b, false
+}
+
+// ofThisMachine puts the name that musl has for this machine in the place of that for amd64.
+func ofThisMachine(text string) string {
+	name := map[string]string{"amd64": "x86_64", "arm64": "aarch64", "386": "i386", "ppc64le": "powerpc64le"}[runtime.GOARCH]
+	return strings.ReplaceAll(text, "x86_64", cmp.Or(name, runtime.GOARCH))
 }
 
 func (b *builtTree) file(name, text string) {
