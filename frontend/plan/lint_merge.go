@@ -48,6 +48,9 @@ func (p *planner) warnDatabases(inst *Instance, m Merge) {
 			}
 		}
 	}
+	if len(merged) == 1 {
+		return
+	}
 	for _, manager := range managers {
 		var users []string
 		for i, e := range merged {
