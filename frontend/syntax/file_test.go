@@ -44,7 +44,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(string(archive.Files[0].Data))
 	}
-	for _, text := range []string{"let a = 1\nFROM a", "FROM a\nif\tTARGETOS\nRUN x\nend\n", "FROM a\nRUN x `\nlet a = 1\n", "FROM a\nRUN x \\\\\nif A\nRUN y\nEND", "FROM a\nLE\\\nT a = 1", "FROM a\nONBUILD let a = 1", "FROM a\nENV \\\n--from=a X", "FROM a\nRUN <<E\n\\\nE\nif A\nRUN y\nEND",
+	for _, text := range []string{"let a = 1\nFROM a", "FROM a\nif\tTARGETOS\nRUN x\nend\n", "FROM a\nRUN x `\nlet a = 1\n", "FROM a\nRUN x \\\\\nif A\nRUN y\nEND", "FROM a\nLE\\\nT a = 1", "FROM a\n \\\n UNSET ENV A\n", "FROM a\nONBUILD let a = 1", "FROM a\nENV \\\n--from=a X", "FROM a\nRUN <<E\n\\\nE\nif A\nRUN y\nEND",
 		"FR\\\nOM a()", "FROM a\nCOPY --fr\\\n# c\nom=a() / /", "FROM a\nADD \\\n--from=a / /", "FROM a\nRUN --mount='from=\"a()\"' x"} {
 		f.Add(text)
 	}

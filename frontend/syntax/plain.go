@@ -24,8 +24,8 @@ func Plain(data []byte) bool {
 	continued := false
 	for line := range bytes.Lines(data) {
 		starts := surely || !continued
-		if trimmed := bytes.TrimLeftFunc(line, unicode.IsSpace); len(trimmed) > 0 && trimmed[0] != '#' {
-			continued = goesOn(line)
+		if trimmed := bytes.TrimFunc(line, unicode.IsSpace); len(trimmed) > 0 && trimmed[0] != '#' {
+			continued = goesOn(line) && (continued || len(trimmed) > 1) // nothing has started before a lone token
 		}
 		line = bytes.TrimFunc(line, unicode.IsSpace)
 		switch {
