@@ -9,7 +9,10 @@ import (
 	"testing"
 )
 
-var seeds = flag.Uint64("seeds", 0, "how many made-up builds each property gets; 0 for as many as fit a run of all tests")
+var (
+	seeds = flag.Uint64("seeds", 0, "how many made-up builds each property gets; 0 for as many as fit a run of all tests")
+	first = flag.Uint64("first-seed", 0, "where -seeds starts, so that a long run can be made in parts")
+)
 
 // overSeeds checks a property of n made-up builds, or as many as -seeds says, on all
 // processors. salt tells the properties apart. The first that fails ends it, with
@@ -23,7 +26,7 @@ func overSeeds(t *testing.T, n, salt uint64, check func(t *testing.T, r *rand.Ra
 	for shard := range shards {
 		t.Run(fmt.Sprint(shard), func(t *testing.T) {
 			t.Parallel()
-			for seed := shard; seed < n; seed += shards {
+			for seed := *first + shard; seed < *first+n; seed += shards {
 				check(t, rand.New(rand.NewPCG(seed, salt)))
 				if t.Failed() {
 					t.Fatalf("seed %d", seed)
