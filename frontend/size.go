@@ -109,11 +109,11 @@ func (q *query) measured(ctx context.Context, sizes *llbgen.Sizes) ([]report.Mea
 			}
 			m.Report = &tree.Report{}
 			err = json.Unmarshal(dt, m.Report)
-			if err == nil && len(m.Report.Steps) == 0 {
-				err = errors.New("it has no states")
+			if n := len(m.Report.Steps); err == nil && (n == 0 || n != len(stage.Lines)) {
+				err = fmt.Errorf("it is that of %d states, not of %d", n, len(stage.Lines))
 			}
 			if err != nil {
-				return nil, fmt.Errorf("failed to read the size of %s: %w", stage.Name, err)
+				return nil, stage.From.Locate(fmt.Errorf("failed to read the size of %s: %w", stage.Name, err))
 			}
 		}
 		out = append(out, m)

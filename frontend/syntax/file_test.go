@@ -55,6 +55,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("FROM a\nRUN --mount=type=b,'from=\xa0d(X=4)',target)&,target=/b x")
 	f.Add("FROM a\nENV --from=\x82 P\xa7TH --file=/x")
 	f.Add("FROM a AS b\nCOPY --from=b[1,2])(V=[1,2]) /x /y")
+	f.Add("FROM a\n#+ --fr=b\nCOPY --from=a\\\\\\\\b /x /y")
 	f.Add("FROM a\nCOPY --fro\"m=a(X='1 2', Y=3)\" --link / /")
 	f.Fuzz(func(t *testing.T, text string) {
 		file, err := syntax.Parse(&diagnostic.Text{Data: []byte(text)}, syntax.Options{})

@@ -23,8 +23,8 @@ func (in *Instruction) patch() bool {
 	return true
 }
 
-// refuseSpaces refuses a name that the plain form of the line cannot hold as one word.
-func (in *Instruction) refuseSpaces() error {
+// refuseNames refuses a name that the plain form of the line cannot hold as one word.
+func (in *Instruction) refuseNames() error {
 	for _, ref := range in.References {
 		switch name := ref.plain(); {
 		case ref.Base:
@@ -32,6 +32,8 @@ func (in *Instruction) refuseSpaces() error {
 			return errorAt(ref.Span.Start, ref.Span.End, "%q has a space: no stage, image or context has such a name", ref.Target)
 		case strings.ContainsAny(name, "\"'"):
 			return errorAt(ref.Span.Start, ref.Span.End, "%s has a quote: no stage, image or context has such a name", ref.Target)
+		case strings.Contains(name, "\\"):
+			return errorAt(ref.Span.Start, ref.Span.End, "%s has a backslash: no stage, image or context has such a name", ref.Target)
 		}
 	}
 	return nil
@@ -50,7 +52,7 @@ func (f *File) reparse(changed []*Instruction) error {
 	fmt.Fprintf(&text, "# escape=%c\n", f.Escape)
 	line := 2
 	for _, in := range changed {
-		if err := in.refuseSpaces(); err != nil {
+		if err := in.refuseNames(); err != nil {
 			return in.Locate(err)
 		}
 		lines = append(lines, line)
