@@ -38,7 +38,9 @@ RUN --mount=type=bind,target=. \
     --mount=type=cache,target=/root/.cache/go-build \
     --mount=type=cache,target=/go/pkg/mod \
     xx-go build -trimpath -tags 'netgo osusergo static_build grpcnotrace nethttpomithttp2' \
-      -gcflags=all=-l -gcflags=std= -gcflags=github.com/moby/buildkit/frontend/dockerfile/...= -gcflags=github.com/moby/buildkit/client/llb= \
+      -gcflags=all=-l \
+      $(printf ' -gcflags=%s=' std github.com/moby/buildkit/frontend/dockerfile/... github.com/moby/buildkit/client/llb ./frontend/plan ./frontend/syntax ./llbgen/...) \
+      $(printf ' -gcflags=%s=-l' crypto/... debug/... encoding/... net/... vendor/...) \
       -ldflags "-s -w -funcalign=16 $(cat /ldflags)" -o /out/stagecraft-frontend ./cmd/stagecraft-frontend && \
     xx-verify --static /out/stagecraft-frontend
 
