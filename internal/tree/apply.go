@@ -43,10 +43,10 @@ func MergeOperands(ctx context.Context, args []string, _ func(string) string) er
 // Apply makes the changes that lead from one tree to another in a third one: files and directories
 // that are new or changed replace what is there, and what is gone goes. Without a tree before, all of
 // after is new. Links are never followed: a directory takes the place of a link. Owners, modes, times,
-// extended attributes and hard links between what changes are kept; a directory that did not change
-// itself keeps what it is in the third tree, but for its time.
+// extended attributes and hard links between what changes are kept. A directory in which something
+// changed becomes as it is in after, as in BuildKit's own merges, which have it in the layer of the change.
 func Apply(ctx context.Context, before, after, to string) error {
-	a := &applier{ctx: ctx, after: after, to: to, links: map[inode]string{}, times: map[string]bool{}}
+	a := &applier{ctx: ctx, after: after, to: to, links: map[inode]string{}, changed: map[string]bool{}}
 	err := contfs.Changes(ctx, before, after, func(kind contfs.ChangeKind, at string, info os.FileInfo, err error) error {
 		switch {
 		case err != nil:
@@ -73,8 +73,8 @@ type applier struct {
 	after, to string
 	// links are the files with several names that were put, by what they are in after.
 	links map[inode]string
-	// times are the directories in which something has changed.
-	times map[string]bool
+	// changed are the directories that are as in after, in which something has changed.
+	changed map[string]bool
 }
 
 // remove removes a path; a directory on the way that is a link is another one.
@@ -88,7 +88,9 @@ func (a *applier) remove(at string) error {
 			return err
 		}
 	}
-	a.times[path.Dir(at)] = true
+	if err := a.parents(path.Dir(at)); err != nil {
+		return err
+	}
 	return os.RemoveAll(filepath.Join(a.to, at))
 }
 
@@ -97,7 +99,6 @@ func (a *applier) put(at string, info os.FileInfo) error {
 	if err := a.parents(path.Dir(at)); err != nil {
 		return err
 	}
-	a.times[path.Dir(at)] = true
 	if info.IsDir() {
 		return a.directory(at)
 	}
@@ -132,7 +133,9 @@ func (a *applier) keep(at string, info os.FileInfo) error {
 	if now, err := os.Lstat(filepath.Join(a.to, other)); err != nil || os.SameFile(now, there) {
 		return err
 	}
-	a.times[path.Dir(at)] = true
+	if err := a.parents(path.Dir(at)); err != nil {
+		return err
+	}
 	if err := os.Remove(target); err != nil {
 		return err
 	}
@@ -142,21 +145,21 @@ func (a *applier) keep(at string, info os.FileInfo) error {
 // parents makes directories of a path and of all above it.
 func (a *applier) parents(dir string) error {
 	if dir == "/" {
+		a.changed[dir] = true
 		return nil
 	}
 	if err := a.parents(path.Dir(dir)); err != nil { // first: a link above leads elsewhere
 		return err
 	}
-	if info, err := os.Lstat(filepath.Join(a.to, dir)); err == nil && info.IsDir() {
-		return nil
-	}
-	a.times[path.Dir(dir)] = true
 	return a.directory(dir)
 }
 
 // directory makes a directory as after has it.
 func (a *applier) directory(at string) error {
-	a.times[at] = true
+	if a.changed[at] {
+		return nil
+	}
+	a.changed[at] = true
 	target := filepath.Join(a.to, at)
 	there, err := os.Lstat(target)
 	if err == nil && there.IsDir() { // the copier would leave it as it is
@@ -187,7 +190,7 @@ func (a *applier) copy(at string, opts ...fscopy.Opt) error {
 // deepest first.
 func (a *applier) setTimes() error {
 	var dirs []string
-	for dir := range a.times {
+	for dir := range a.changed {
 		dirs = append(dirs, dir)
 	}
 	slices.SortFunc(dirs, func(x, y string) int { return strings.Compare(y, x) })
