@@ -67,6 +67,32 @@ func TestDebianProgramsOnScratch(t *testing.T) {
 	}
 }
 
+// TestMuslLoader guards what is found for programs of musl: the tests of package needed compare it
+// with a loader that is there, and a program with a library on the loader's path runs on scratch.
+func TestMuslLoader(t *testing.T) {
+	t.Parallel()
+	packages := debianTree(t, "musl")
+	const libs, loader, own = "usr/lib/x86_64-linux-musl", "lib/ld-musl-x86_64.so.1", "opt/own"
+	run(t, "../..", "env", "STAGECRAFT_TEST_MUSL="+filepath.Join(packages, libs, "libc.so"), "go", "test", "-count=1", "-run=^TestLoaderOfMusl$", "./internal/needed").ok(t)
+
+	writeFile(t, filepath.Join(packages, "etc/ld-musl-x86_64.path"), []byte("/"+libs+"\n/"+own+"\n"))
+	writeFile(t, filepath.Join(packages, "x.c"), []byte("const char *text(void) { return \"found\"; }"))
+	writeFile(t, filepath.Join(packages, "tool.c"), []byte(`int puts(const char *); void exit(int); const char *text(void);
+__attribute__((force_align_arg_pointer)) void _start(void) { exit(puts(text()) < 0); }`))
+	compile := func(args ...string) { run(t, packages, append([]string{"gcc", "-nostdlib", "-nostdinc"}, args...)...).ok(t) }
+	writeFile(t, filepath.Join(packages, own, ".keep"), nil)
+	compile("-shared", "-fPIC", "-Wl,-soname,libx.so", "-o", own+"/libx.so", "x.c")
+	compile("-no-pie", "-Wl,--dynamic-linker=/"+loader, "-o", "usr/bin/tool", "tool.c", "-L"+own, "-lx", "-L"+libs, "-lc")
+	dir := project(t, "-- Dockerfile --\n"+syntaxLine+"FROM scratch\nCOPY --needed --from=packages /usr/bin/tool /usr/bin/tool\n")
+	img := buildImage(t, dir, "--build-context=packages="+packages)
+	if got := img.exec(t, nil, "/usr/bin/tool").ok(t).stdout; got != "found\n" {
+		t.Errorf("the program prints %q", got)
+	}
+	if img.has(t, "/x.c") || img.has(t, "/usr/share") {
+		t.Error("more was copied than is needed")
+	}
+}
+
 // checkDistroless is the check of examples/distroless: packages stand in for its stage of them.
 func checkDistroless(t *testing.T, dir, _ string) {
 	packages := debianTree(t, "curl", "ca-certificates")

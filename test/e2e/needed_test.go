@@ -3,8 +3,15 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/stagecraft-build/stagecraft/internal/needed"
 )
 
 // needs has programs of a tree with their libraries: some are made to find theirs in one way or
@@ -88,6 +95,50 @@ func TestNeededOfAnotherPlatform(t *testing.T) {
 	img := buildImage(t, project(t, needs), "--target=static")
 	if tree := img.tree(t); len(tree) != 1 {
 		t.Errorf("the image has %v, not a static program alone", tree)
+	}
+}
+
+// lists has what the loader of a tree maps for each program of it: real paths, in a file of that
+// program's name.
+const lists = `
+-- Dockerfile --
+# syntax=stagecraft/dockerfile:1
+FROM debian AS lists
+RUN mkdir /lists && for program in /bin/* /usr/bin/*; do \
+      libraries=$(/lib64/ld-linux-x86-64.so.2 --list "$program" 2> /dev/null) || continue; \
+      echo "$libraries" | grep -o '/[^ ]* (0x' | cut -d ' ' -f 1 | xargs realpath | sort -u > "/lists/$(echo "$program" | tr / :)"; \
+    done
+`
+
+// TestNeededIsWhatTheLoaderTakes guards that for every program of a Debian image the libraries are
+// those that the loader in that image maps.
+func TestNeededIsWhatTheLoaderTakes(t *testing.T) {
+	t.Parallel()
+	img := buildImage(t, project(t, lists))
+	entries, err := os.ReadDir(filepath.Join(img.rootfs, "lists"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		program := strings.ReplaceAll(e.Name(), ":", "/")
+		result, err := needed.Find(t.Context(), img.rootfs, needed.Options{Sources: []string{strings.ReplaceAll(program, "[", "[[]")}})
+		if err != nil {
+			t.Errorf("%s: %v", program, err)
+			continue
+		}
+		got := []string{}
+		for _, entry := range result.Entries {
+			if entry.Mode.IsRegular() && !strings.HasSuffix(entry.Source, "/ld.so.cache") {
+				got = append(got, entry.Source)
+			}
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(strings.Fields(img.read(t, "/lists/"+e.Name())), slices.Compact(got)); diff != "" {
+			t.Errorf("%s: what the loader maps (-) and what is found (+):\n%s", program, diff)
+		}
+	}
+	if len(entries) < 80 {
+		t.Errorf("only %d programs were compared", len(entries))
 	}
 }
 
