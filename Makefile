@@ -43,7 +43,7 @@ e2e: image docker20 ## Run the end-to-end tests (RUN=TestName)
 	$(ON_ENGINE) eval "$$(hack/engine/docker20.sh env)" && go test -tags e2e -count=1 -timeout 40m -run '$(RUN)' ./test/e2e
 
 .PHONY: demo
-demo: ## Build the image and examples/hello with it, and compare sizes
+demo: ## Build the image and some examples with it, and show what they do
 	@hack/demo.sh
 
 .PHONY: bench
