@@ -165,9 +165,10 @@ var comment = regexp.MustCompile(`(?m)^[ \t]*#([^+\n].*)?$`)
 
 // onlyStage reports whether name is that of a stage and nothing that the build has
 // says that it may be an image too: it stands neither above the stage, as
-// in FROM alpine AS alpine, nor in an option or a file without such a stage.
+// in FROM alpine AS alpine, nor in an option or a file without such a stage; and no
+// FROM takes the name of the target, which upstream gives every file in TARGETSTAGE.
 func (b *Build) onlyStage(name string) bool {
-	if !b.named(name) {
+	if !b.named(name) || b.mentions("TARGETSTAGE") {
 		return false
 	}
 	word := regexp.MustCompile(`(?i)(?:^|[^a-z0-9_.#-])` + regexp.QuoteMeta(name) + `(?:[^a-z0-9_.-]|$)`)
