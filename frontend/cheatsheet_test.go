@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -98,8 +99,8 @@ func TestCheatSheetListsRules(t *testing.T) {
 	t.Parallel()
 	var want [][]string
 	for _, rule := range rulesInCode(t) {
-		page := rule["URL"][strings.LastIndexByte(rule["URL"], '/')+1:]
-		want = append(want, []string{"[" + rule["Name"] + "](rules/" + page + ")", rule["Description"]})
+		page := path.Base(rule.URL)
+		want = append(want, []string{"[" + rule.Name + "](rules/" + page + ")", rule.Description})
 	}
 	if got := cheatSheet(t, "Rules"); !slices.EqualFunc(got, want, slices.Equal) {
 		t.Errorf("the cheat sheet has the rules\n%q, the code\n%q", got, want)

@@ -101,11 +101,7 @@ func lockingOf(opts map[string]string) *locking {
 }
 
 // RuleUnpinnedSyntax warns, in a check, of a locked file whose frontend no digest pins.
-var RuleUnpinnedSyntax = &diagnostic.Rule{
-	Name:        "UnpinnedSyntax",
-	Description: "The image of the syntax line is no source of the build: no lock pins it",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/unpinned-syntax.md",
-}
+var RuleUnpinnedSyntax = diagnostic.NewRule("UnpinnedSyntax", "The image of the syntax line is no source of the build: no lock pins it")
 
 // lintSyntax warns of the syntax line of a locked file.
 func lintSyntax(text *diagnostic.Text, pins *locked.Pins, warn llbgen.Warn) {

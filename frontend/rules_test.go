@@ -1,17 +1,21 @@
 package frontend
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 )
 
 // TestRulePages holds the pages of docs/rules, and their index, to the rules in the
@@ -27,13 +31,13 @@ func TestRulePages(t *testing.T) {
 	}
 	var index strings.Builder
 	for _, rule := range rules {
-		page := rule["URL"][strings.LastIndexByte(rule["URL"], '/')+1:]
-		fmt.Fprintf(&index, "| [%s](%s) | %s |\n", rule["Name"], page, rule["Description"])
+		page := path.Base(rule.URL)
+		fmt.Fprintf(&index, "| [%s](%s) | %s |\n", rule.Name, page, rule.Description)
 		text := read(page)
-		if !strings.HasPrefix(text, "# "+rule["Name"]+"\n") {
+		if !strings.HasPrefix(text, "# "+rule.Name+"\n") {
 			t.Errorf("%s does not start with the name of its rule", page)
 		}
-		if !strings.Contains(text, "check=skip="+rule["Name"]) {
+		if !strings.Contains(text, "check=skip="+rule.Name) {
 			t.Errorf("%s does not say how to silence its rule", page)
 		}
 	}
@@ -49,36 +53,32 @@ func TestRulePages(t *testing.T) {
 	}
 }
 
-// rulesInCode returns the fields of all rules, by name.
-func rulesInCode(t *testing.T) []map[string]string {
+// rulesInCode returns all rules, by name.
+func rulesInCode(t *testing.T) []*diagnostic.Rule {
 	t.Helper()
-	var out []map[string]string
-	look := func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+	var out []*diagnostic.Rule
+	look := func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
 			return err
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
 		if err != nil {
 			return err
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
-			literal, ok := n.(*ast.CompositeLit)
+			call, ok := n.(*ast.CallExpr)
 			if !ok {
 				return true
 			}
-			if of, ok := literal.Type.(*ast.SelectorExpr); !ok || of.Sel.Name != "Rule" {
+			if called, ok := call.Fun.(*ast.SelectorExpr); !ok || called.Sel.Name != "NewRule" {
 				return true
 			}
-			rule := map[string]string{}
-			for _, element := range literal.Elts {
-				field, _ := element.(*ast.KeyValueExpr)
-				if text, ok := field.Value.(*ast.BasicLit); ok {
-					rule[field.Key.(*ast.Ident).Name], err = strconv.Unquote(text.Value)
-				}
+			var words []string
+			for _, arg := range call.Args {
+				word, unquoteErr := strconv.Unquote(arg.(*ast.BasicLit).Value)
+				words, err = append(words, word), errors.Join(err, unquoteErr)
 			}
-			if rule["Name"] != "" { // not one of upstream's, passed on
-				out = append(out, rule)
-			}
+			out = append(out, diagnostic.NewRule(words[0], words[1]))
 			return true
 		})
 		return err
@@ -88,6 +88,6 @@ func rulesInCode(t *testing.T) []map[string]string {
 			t.Fatal(err)
 		}
 	}
-	slices.SortFunc(out, func(a, b map[string]string) int { return strings.Compare(a["Name"], b["Name"]) })
+	slices.SortFunc(out, func(a, b *diagnostic.Rule) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }

@@ -47,11 +47,6 @@ const (
 	Warning
 )
 
-// Rule is a lint rule of our own, in the form of upstream's.
-type Rule struct {
-	Name, Description, URL string
-}
-
 // Related is a place that led to a mistake, such as a call.
 type Related struct {
 	Place

@@ -24,11 +24,7 @@ import (
 
 // RuleNotLocked warns of what a build would refuse, in requests that build nothing, and
 // of what a build takes as it is today because it was told to.
-var RuleNotLocked = &diagnostic.Rule{
-	Name:        "NotLocked",
-	Description: "A source that the lock does not pin fails the build",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/not-locked.md",
-}
+var RuleNotLocked = diagnostic.NewRule("NotLocked", "A source that the lock does not pin fails the build")
 
 // Mode is what happens with a source that the lock lacks.
 type Mode int

@@ -15,11 +15,7 @@ import (
 )
 
 // RuleBakeNotRead warns of attributes of a bake file in an imported file.
-var RuleBakeNotRead = &diagnostic.Rule{
-	Name:        "BakeNotRead",
-	Description: "FROM --bake in an imported file is not read: a bake file has targets of the main file",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/bake-not-read.md",
-}
+var RuleBakeNotRead = diagnostic.NewRule("BakeNotRead", "FROM --bake in an imported file is not read: a bake file has targets of the main file")
 
 // lintBake warns of attributes that no bake file has.
 func (p *planner) lintBake() {

@@ -93,11 +93,7 @@ func (p *planner) changeBase(inst *Instance, at place) error {
 }
 
 // RuleNothingToSquash warns of a squash of nothing.
-var RuleNothingToSquash = &diagnostic.Rule{
-	Name:        "NothingToSquash",
-	Description: "What has no files has no layers that FROM --squash could make one of",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/nothing-to-squash.md",
-}
+var RuleNothingToSquash = diagnostic.NewRule("NothingToSquash", "What has no files has no layers that FROM --squash could make one of")
 
 // warnOnce warns of something that more than one instance has.
 func (p *planner) warnOnce(rule *diagnostic.Rule, of any, at diagnostic.Place, format string, args ...any) {

@@ -90,11 +90,7 @@ func (i *Instance) makesNothing() bool {
 func (i *Instance) Empty() bool { return i.empty }
 
 // RuleGateOfContext warns of a stage with gates that a named context replaces.
-var RuleGateOfContext = &diagnostic.Rule{
-	Name:        "GateOfContext",
-	Description: "A named context replaces a stage of its name: the gates and limits of the stage do not hold then",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/gate-of-context.md",
-}
+var RuleGateOfContext = diagnostic.NewRule("GateOfContext", "A named context replaces a stage of its name: the gates and limits of the stage do not hold then")
 
 // warnReplacedGates warns of what a FROM asks for in vain.
 func (p *planner) warnReplacedGates(inst *Instance) {

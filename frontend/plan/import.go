@@ -348,8 +348,4 @@ func (p *planner) warnUnpinned(im *syntax.Import, from *module.Source) {
 }
 
 // RuleUnpinnedImport warns of an import whose source may change.
-var RuleUnpinnedImport = &diagnostic.Rule{
-	Name:        "UnpinnedImport",
-	Description: "A library that no commit or digest pins may be another one in the next build",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/unpinned-import.md",
-}
+var RuleUnpinnedImport = diagnostic.NewRule("UnpinnedImport", "A library that no commit or digest pins may be another one in the next build")

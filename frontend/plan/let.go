@@ -202,8 +202,4 @@ func (p *planner) warnComputed(env *Environment) {
 }
 
 // RuleComputedArg warns of a build arg of a name that a LET computes.
-var RuleComputedArg = &diagnostic.Rule{
-	Name:        "ComputedArg",
-	Description: "A build arg of a name that LET computes does nothing",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/computed-arg.md",
-}
+var RuleComputedArg = diagnostic.NewRule("ComputedArg", "A build arg of a name that LET computes does nothing")

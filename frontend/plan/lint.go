@@ -14,17 +14,9 @@ import (
 var (
 	// RuleUnusedStage warns of a stage that is built only when it is asked
 	// for by name.
-	RuleUnusedStage = &diagnostic.Rule{
-		Name:        "UnusedStage",
-		Description: "A stage that looks like a check, that nothing uses and no gate names, is skipped",
-		URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/unused-stage.md",
-	}
+	RuleUnusedStage = diagnostic.NewRule("UnusedStage", "A stage that looks like a check, that nothing uses and no gate names, is skipped")
 	// RuleGateNeverRuns warns of a gate that holds nothing back.
-	RuleGateNeverRuns = &diagnostic.Rule{
-		Name:        "GateNeverRuns",
-		Description: "A gate with nothing to run holds nothing back",
-		URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/gate-never-runs.md",
-	}
+	RuleGateNeverRuns = diagnostic.NewRule("GateNeverRuns", "A gate with nothing to run holds nothing back")
 )
 
 // lint warns of checks that nothing waits for and of gates with nothing to run. A

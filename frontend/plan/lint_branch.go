@@ -14,11 +14,7 @@ import (
 
 // RuleBrokenBranch warns of a mistake in a line that is off: it is one in builds with
 // other values. It holds for a check.
-var RuleBrokenBranch = &diagnostic.Rule{
-	Name:        "BrokenBranch",
-	Description: "A line that conditions take away fails the builds that have it",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/broken-branch.md",
-}
+var RuleBrokenBranch = diagnostic.NewRule("BrokenBranch", "A line that conditions take away fails the builds that have it")
 
 // errNotStatic says that only values tell what a name means.
 var errNotStatic = errors.New("not static")

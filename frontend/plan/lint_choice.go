@@ -12,11 +12,7 @@ import (
 )
 
 // RuleImpossibleValue warns of a comparison with a value that an ARG never has.
-var RuleImpossibleValue = &diagnostic.Rule{
-	Name:        "ImpossibleValue",
-	Description: "An ARG is compared with a value that its --oneof does not allow",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/impossible-value.md",
-}
+var RuleImpossibleValue = diagnostic.NewRule("ImpossibleValue", "An ARG is compared with a value that its --oneof does not allow")
 
 // lintChoices warns of comparisons with values that --oneof does not allow.
 func (p *planner) lintChoices(d *dockerfile) {

@@ -17,33 +17,17 @@ import (
 // The rules for conditions.
 var (
 	// RuleConstantCondition warns of a condition without names.
-	RuleConstantCondition = &diagnostic.Rule{
-		Name:        "ConstantCondition",
-		Description: "A condition that looks at no name is always true or always false",
-		URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/constant-condition.md",
-	}
+	RuleConstantCondition = diagnostic.NewRule("ConstantCondition", "A condition that looks at no name is always true or always false")
 	// RuleUndeclaredName warns of a name in a condition that is always empty.
-	RuleUndeclaredName = &diagnostic.Rule{
-		Name:        "UndeclaredName",
-		Description: "A name in a condition that no ARG or ENV of the file declares is always empty",
-		URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/undeclared-name.md",
-	}
+	RuleUndeclaredName = diagnostic.NewRule("UndeclaredName", "A name in a condition that no ARG or ENV of the file declares is always empty")
 	// RuleStageOff warns of a reference to a stage that conditions take away
 	// on a platform that the build asks for. It holds when every stage is
 	// planned, as a check does.
-	RuleStageOff = &diagnostic.Rule{
-		Name:        "StageOff",
-		Description: "A stage that is used and whose condition does not hold for a platform fails the build there",
-		URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/stage-off.md",
-	}
+	RuleStageOff = diagnostic.NewRule("StageOff", "A stage that is used and whose condition does not hold for a platform fails the build there")
 )
 
 // RuleStringComparison warns of a comparison of two strings by < and its like.
-var RuleStringComparison = &diagnostic.Rule{
-	Name:        "StringComparison",
-	Description: "Two strings are compared letter by letter: 3.9 is greater than 3.15",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/string-comparison.md",
-}
+var RuleStringComparison = diagnostic.NewRule("StringComparison", "Two strings are compared letter by letter: 3.9 is greater than 3.15")
 
 // lintOrders warns of comparisons that versions would surprise.
 func (p *planner) lintOrders(in *syntax.Instruction, c *syntax.Condition) {

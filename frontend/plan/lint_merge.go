@@ -12,11 +12,7 @@ import (
 )
 
 // RulePackageDatabases warns of package managers that write the same file.
-var RulePackageDatabases = &diagnostic.Rule{
-	Name:        "PackageDatabases",
-	Description: "Two that FROM --with merges change one package database, of which the later one is kept",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/package-databases.md",
-}
+var RulePackageDatabases = diagnostic.NewRule("PackageDatabases", "Two that FROM --with merges change one package database, of which the later one is kept")
 
 // managers are the programs that change the package database of a system.
 var managers = []struct {

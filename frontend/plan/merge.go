@@ -161,15 +161,7 @@ func (i *Instance) adds() bool {
 }
 
 // RuleNothingToAdd warns of an operand that adds nothing.
-var RuleNothingToAdd = &diagnostic.Rule{
-	Name:        "NothingToAdd",
-	Description: "A stage that the base of a FROM --with is built on already adds nothing to it",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/nothing-to-add.md",
-}
+var RuleNothingToAdd = diagnostic.NewRule("NothingToAdd", "A stage that the base of a FROM --with is built on already adds nothing to it")
 
 // RuleTriggersDropped warns of an operand with triggers.
-var RuleTriggersDropped = &diagnostic.Rule{
-	Name:        "TriggersDropped",
-	Description: "The triggers of what FROM --with adds do not run, and are not in the image",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/triggers-dropped.md",
-}
+var RuleTriggersDropped = diagnostic.NewRule("TriggersDropped", "The triggers of what FROM --with adds do not run, and are not in the image")

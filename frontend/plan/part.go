@@ -261,11 +261,7 @@ func (i *Instance) declarations(n int) []Carried {
 }
 
 // RuleNothingToUnset warns of what an UNSET or a FROM --reset names and the image lacks.
-var RuleNothingToUnset = &diagnostic.Rule{
-	Name:        "NothingToUnset",
-	Description: "What is taken out of an image is not set in it",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/nothing-to-unset.md",
-}
+var RuleNothingToUnset = diagnostic.NewRule("NothingToUnset", "What is taken out of an image is not set in it")
 
 // warnNoTriggers warns of an UNSET ONBUILD below no ONBUILD of its stage.
 func (p *planner) warnNoTriggers(changes []Change) {

@@ -207,8 +207,4 @@ func (p *planner) warnReplaced(at place, stage *syntax.Stage) {
 }
 
 // RuleCallOfContext warns of a call whose stage a named context replaces.
-var RuleCallOfContext = &diagnostic.Rule{
-	Name:        "CallOfContext",
-	Description: "A named context replaces a stage of its name, also where the stage is called: bindings do nothing then",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/call-of-context.md",
-}
+var RuleCallOfContext = diagnostic.NewRule("CallOfContext", "A named context replaces a stage of its name, also where the stage is called: bindings do nothing then")

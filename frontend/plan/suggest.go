@@ -142,11 +142,7 @@ func misspells(name, stage string) bool {
 
 // RuleMisspelledStage warns of an image whose name is almost that of a stage, or that
 // of an import.
-var RuleMisspelledStage = &diagnostic.Rule{
-	Name:        "MisspelledStage",
-	Description: "A name that is almost that of a stage, and no stage, is an image of a registry",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/misspelled-stage.md",
-}
+var RuleMisspelledStage = diagnostic.NewRule("MisspelledStage", "A name that is almost that of a stage, and no stage, is an image of a registry")
 
 func suggestName(err error, name string, names *scope) error {
 	var known []string

@@ -13,11 +13,7 @@ import (
 )
 
 // RuleMisspelledExtension warns of a comment that is nearly an extension.
-var RuleMisspelledExtension = &diagnostic.Rule{
-	Name:        "MisspelledExtension",
-	Description: "A comment that is nearly an extension is a comment",
-	URL:         "https://github.com/stagecraft-build/stagecraft/blob/main/docs/rules/misspelled-extension.md",
-}
+var RuleMisspelledExtension = diagnostic.NewRule("MisspelledExtension", "A comment that is nearly an extension is a comment")
 
 // apart matches a comment that would be an extension without the space in front
 // of the plus sign.
