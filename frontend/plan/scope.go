@@ -3,6 +3,7 @@ package plan
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -42,9 +43,13 @@ const pathName = "PATH"
 // lookup returns what a static name stands for.
 func (s *scope) lookup(name string) value {
 	v, ok := s.local[name]
-	if why := s.maySet(name); !ok && why != nil {
+	switch why := s.maySet(name); {
+	case ok:
+	case strings.HasPrefix(name, dataInput): // no instruction sets or hides it
+		v = s.env.globals[name]
+	case why != nil:
 		v = value{declared: true, unknown: why}
-	} else if !ok && !s.hides(name) {
+	case !s.hides(name):
 		v = s.env.globals[name]
 	}
 	if !v.declared && s.local != nil {

@@ -320,6 +320,11 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) er
 			return err
 		}
 	}
+	if len(names) > 0 {
+		if err := in.Unclosed(); err != nil {
+			return err
+		}
+	}
 	origin.Span = l.out.Edit(in, names, arguments)
 	l.file.add(origin)
 	return nil
