@@ -50,6 +50,10 @@ demo: ## Build the image and some examples with it, and show what they do
 bench: image ## Print ratios against upstream's frontend
 	$(ON_ENGINE) go run ./hack/bench
 
+.PHONY: measurements
+measurements: image ## Write the measurements of the README
+	$(ON_ENGINE) go run ./hack/bench -readme README.md
+
 .PHONY: lint
 lint: ## Check the sources
 	@hack/lint.sh

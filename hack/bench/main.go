@@ -1,10 +1,11 @@
 // Command bench compares the frontend with upstream's of the same BuildKit
 // release, in pairs: ours and upstream's in turn, on one machine and daemon, so
 // that a ratio means something where times do not. Run it with make bench; names
-// of measurements as arguments run only those.
+// of measurements as arguments run only those, and -readme fills in the table of a page.
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -27,13 +28,16 @@ func main() {
 		}
 		return
 	}
-	if err := bench(); err != nil {
+	readme := flag.String("readme", "", "the page whose table of measurements is to be filled in")
+	flag.Parse()
+	if err := bench(flag.Args(), *readme); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench() error {
+// bench runs the measurements of some names, all for none.
+func bench(names []string, readme string) error {
 	var rows []row
 	defer func() { show(rows) }() // also those before a failure
 	for _, m := range []struct {
@@ -56,7 +60,7 @@ func bench() error {
 		{"merges", merges},
 		{"sizes", measures},
 	} {
-		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], m.name) {
+		if len(names) > 0 && !slices.Contains(names, m.name) {
 			continue
 		}
 		more, err := m.run()
@@ -65,7 +69,10 @@ func bench() error {
 		}
 		rows = append(rows, more...)
 	}
-	return nil
+	if readme == "" {
+		return nil
+	}
+	return writeReadme(readme, rows)
 }
 
 func show(rows []row) {

@@ -57,7 +57,7 @@ func measures() ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
-		cached, err := pairs("the same, cached, against its cached build", 9, built, call)
+		cached, err := pairs("sizes of "+m.what+", cached, against its cached build", 9, built, call)
 		if err != nil {
 			return nil, err
 		}
