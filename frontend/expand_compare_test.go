@@ -63,12 +63,7 @@ func ungated(t *testing.T, def *pb.Definition) string {
 			moved[dgst] = &pb.Input{} // scratch
 			continue
 		}
-		if file := op.GetFile(); file != nil { // a copy to what was scratch and waited
-			for _, a := range file.Actions {
-				if a.Input >= 0 && a.Input < int64(len(op.Inputs)) && op.Inputs[a.Input].Digest == "" {
-					a.Input = -1
-				}
-			}
+		if file := op.GetFile(); file != nil { // a copy to or from what was scratch and waited
 			dropScratch(&op)
 			inputsOnce(&op)
 			if len(file.Actions) > 0 && strings.HasPrefix(file.Actions[0].GetCopy().GetSrc(), "/.stagecraft-gate-") {
@@ -111,11 +106,13 @@ func dropScratch(op *pb.Op) {
 			}
 		}
 		for _, a := range op.GetFile().GetActions() {
-			if a.Input > int64(i) {
-				a.Input--
-			}
-			if a.SecondaryInput > int64(i) {
-				a.SecondaryInput--
+			for _, number := range []*int64{&a.Input, &a.SecondaryInput} {
+				switch {
+				case *number == int64(i):
+					*number = -1
+				case *number > int64(i):
+					*number--
+				}
 			}
 		}
 	}

@@ -253,7 +253,7 @@ func TestExpandedCorpusBuildsTheSame(t *testing.T) {
 				})
 			}
 		}
-		for seed := range uint64(400) {
+		for seed := range madeUp(400) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				n.check(t, fmt.Sprint(seed), generatedBuild(seed))
@@ -268,7 +268,7 @@ func TestExpandedGatesBuildTheSame(t *testing.T) {
 	t.Parallel()
 	var n expansions
 	t.Run("seeds", func(t *testing.T) {
-		for seed := range uint64(400) {
+		for seed := range madeUp(400) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				made := dockerfilegen.Gates(rand.New(rand.NewPCG(seed, 3)))

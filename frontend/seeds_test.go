@@ -3,6 +3,7 @@ package frontend_test
 import (
 	"flag"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"runtime"
 	"sync/atomic"
@@ -33,6 +34,17 @@ func overSeeds(t *testing.T, n, salt uint64, check func(t *testing.T, r *rand.Ra
 				}
 			}
 		})
+	}
+}
+
+// madeUp returns the seeds of n made-up builds, or as many as -seeds says.
+func madeUp(n uint64) iter.Seq[uint64] {
+	if *seeds > 0 {
+		n = *seeds
+	}
+	return func(yield func(uint64) bool) {
+		for seed := *first; seed < *first+n && yield(seed); seed++ {
+		}
 	}
 }
 
