@@ -68,7 +68,9 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 			err = bug
 		}
 	}()
-	sources.Locks, pins.Sources, pins.Notify, pins.Wrong = pins, sources, warnings.warn, locks.err
+	rules := bc.LinterConfig // New takes it away
+	heed := func(warn llbgen.Warn) llbgen.Warn { return warn.UnderRules(rules, src.Data) }
+	sources.Locks, pins.Sources, pins.Notify, pins.Wrong = pins, sources, heed(warnings.warn), locks.err
 	if locks.asked() {
 		bc.Target, options.Lower = "", true
 	}
@@ -78,17 +80,20 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	options.Program = program(c)
 	options.Pin, pins.Everywhere = pins.Image, opts[keyRequest] == llbgen.ExpandRequest
 	gen, err := llbgen.New(ctx, bc, sources, pins.Resolver(bc.GatewayClient()), warnings.warn, options)
+	q := &query{client: bc, gen: gen, sources: sources, file: src.Filename, locks: locks, pins: pins}
 	if opts[keyRequest] == lint.RequestLint && (err != nil || gen.File() != nil) {
 		return check(ctx, sources, func(ctx context.Context, warn llbgen.Warn) error {
-			pins.Notify = warn
+			pins.Notify = heed(warn)
 			if err != nil {
 				return err
 			}
 			if err := locks.prepare(ctx, bc, pins); err != nil {
 				return err
 			}
-			lintSyntax(sources.MainText, pins, warn)
-			return gen.Check(ctx, warn)
+			lintSyntax(sources.MainText, pins, heed(warn))
+			err := gen.Check(ctx, warn)
+			q.lintSources(ctx)
+			return err
 		})
 	}
 	if err == nil {
@@ -101,7 +106,6 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	if gen.File() != nil {
 		place = locateExtended
 	}
-	q := &query{client: bc, gen: gen, sources: sources, file: src.Filename, locks: locks, pins: pins}
 	if locks.writes {
 		res, err := q.writeLock(ctx)
 		if err != nil {
@@ -113,13 +117,16 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 		if gen.File() != nil || ofOurs(opts[keyRequest]) != nil { // upstream does not locate errors of its requests
 			err = place(err, sources)
 		}
+		if err == nil {
+			q.lintSources(ctx) // all files are known now
+		}
 		return res, err
 	}
 	res, err := build(ctx, bc, gen)
 	if err != nil {
 		return nil, place(err, sources)
 	}
-	lintLockArg(opts, gen, pins, warnings.warn)
+	lintLockArg(opts, gen, pins, heed(warnings.warn))
 	return unguard(res)
 }
 

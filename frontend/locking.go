@@ -95,7 +95,7 @@ func lockingOf(opts map[string]string) *locking {
 		}
 	}
 	if id := opts[keyRequest]; !l.asked() && id != "" && id != llbgen.ExpandRequest && id != llbgen.SizeRequest && mode == locked.Strict {
-		l.mode = locked.Loose // it builds nothing
+		l.mode = locked.Ask
 	}
 	return l
 }
@@ -181,14 +181,39 @@ func (l *locking) prepare(ctx context.Context, bc *dockerui.Client, pins *locked
 	return err
 }
 
+// lintSources warns of what the lock lacks, in a request that builds nothing: of the target, or
+// of all stages when the build names none. It looks nothing up. What has no LLB is for the
+// request itself to say.
+func (q *query) lintSources(ctx context.Context) {
+	if q.locks.mode != locked.Ask || !q.pins.Locks() || q.gen.File() == nil {
+		return
+	}
+	gen := q.gen.With(q.pins.Unasked())
+	for _, platform := range q.platforms() {
+		if target := q.client.Target; target != "" {
+			_ = gen.DefinitionsOf(ctx, platform, target, q.record(ctx))
+			continue
+		}
+		_ = gen.Definitions(ctx, platform, q.record(ctx))
+	}
+}
+
+// record asks for the pins of what there is to build.
+func (q *query) record(ctx context.Context) llbgen.EachDefinition {
+	return func(def *llb.Definition, guessed map[string]bool) error {
+		return q.pins.Record(ctx, def.ToPB(), guessed)
+	}
+}
+
 // lock finds what the build asks for, and puts it into the lock.
 func (q *query) lock(ctx context.Context) (*report.Lock, error) {
 	l := q.locks
 	for _, platform := range q.platforms() {
-		err := q.gen.Definitions(ctx, platform, l.target, func(def *llb.Definition) error {
-			_, err := q.pins.Definition(ctx, def.ToPB())
-			return err
-		})
+		each := q.record(ctx)
+		err := q.gen.Definitions(ctx, platform, each)
+		if err == nil && l.target != "" {
+			err = q.gen.DefinitionsOf(ctx, platform, l.target, each)
+		}
 		if err != nil {
 			return nil, err
 		}

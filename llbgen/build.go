@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/moby/buildkit/client/llb"
@@ -42,8 +43,10 @@ type build struct {
 	// files are those of stages that were read for values; asks is set where nothing is built.
 	files map[readKey]*reading
 	asks  bool
-	// unknown stands for a value that only a build knows, where nothing is built.
+	// unknown stands for a value that only a build knows, where nothing is built; guessed is
+	// set once it does.
 	unknown string
+	guessed atomic.Bool
 	// textRules waits for the rules about the texts of files, and says what they
 	// found.
 	textRules func()
@@ -68,7 +71,7 @@ func (g *Generator) newBuildWith(opt dockerfile2llb.ConvertOpt, p *plan.Plan, wa
 	if err != nil {
 		return nil, err
 	}
-	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p), textRules: func() {}, program: g.program, plan: p, below: map[*plan.Instance]*plan.Instance{}, counted: map[*plan.Instance]counted{}, files: map[readKey]*reading{}, asks: g.asks, unknown: "1", sizes: map[*plan.Instance]measuredSize{}}
+	b := &build{opt: opt, lint: configs, sourceMap: g.SourceMap, names: lower.NewNames(p), parts: map[string]part{}, calls: newCallSites(p), textRules: func() {}, program: g.program, plan: p, below: map[*plan.Instance]*plan.Instance{}, counted: map[*plan.Instance]counted{}, files: map[readKey]*reading{}, asks: g.asks, unknown: guesses[0], sizes: map[*plan.Instance]measuredSize{}}
 	for _, inst := range p.Instances {
 		if inst.Base.Within {
 			b.below[inst.Base.To] = inst

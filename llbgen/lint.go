@@ -66,6 +66,22 @@ func lintDirective(config linter.Config) string {
 	return "# check=" + strings.Join(options, ";") + "\n"
 }
 
+// UnderRules returns what gives the warnings that the rules of their files let through: those
+// of the build, or of the file's directive. main is the main file.
+func (w Warn) UnderRules(ofBuild *linter.Config, main []byte) Warn {
+	return func(d *diagnostic.Diagnostic) {
+		data := main
+		if d.Place.Text != nil {
+			data = d.Place.Text.Data
+		}
+		config, err := lintConfig(ofBuild, data)
+		if err != nil { // which the build itself says
+			config = linter.Config{}
+		}
+		runRules(config, []*diagnostic.Diagnostic{d}, w)
+	}
+}
+
 // runRules gives warnings of our own, unless config skips their rules.
 func runRules(config linter.Config, warnings []*diagnostic.Diagnostic, warn Warn) *linter.Linter {
 	var text *diagnostic.Text

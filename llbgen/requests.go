@@ -3,6 +3,7 @@ package llbgen
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/moby/buildkit/client/llb"
@@ -144,9 +145,13 @@ func (g *Generator) PlanTarget(ctx context.Context, target string, platform *oci
 	return g.planFile(ctx, file, opt)
 }
 
-// Definitions converts every stage that no other one uses, and target if it is not empty, and
-// calls each with what there is to build: the stages and their gates.
-func (g *Generator) Definitions(ctx context.Context, platform *ocispecs.Platform, target string, each func(*llb.Definition) error) error {
+// EachDefinition is called with something that is built, and the sources in it of which only
+// a build knows the names, by their identifiers.
+type EachDefinition func(def *llb.Definition, guessed map[string]bool) error
+
+// Definitions converts every stage that no other one uses, and calls each with what there is
+// to build: the stages and their gates.
+func (g *Generator) Definitions(ctx context.Context, platform *ocispecs.Platform, each EachDefinition) error {
 	if g.file == nil { // what upstream says is wrong with it
 		_, err := g.Image(ctx, platform, true)
 		return err
@@ -164,33 +169,84 @@ func (g *Generator) Definitions(ctx context.Context, platform *ocispecs.Platform
 		}
 	}
 	all := []string{""}
-	if target != "" {
-		all = append(all, target)
-	}
 	for _, inst := range append([]*plan.Instance{p.Root}, p.Kept...) {
 		if name := inst.Stage.Name; inst.Stage != p.Default && !used[inst] && name != "" { // no build gives one without a name
 			all = append(all, name)
 		}
 	}
 	for _, name := range all {
-		one := g.options(platform, true)
-		one.Target = name
-		b, err := g.build(ctx, one, true)
+		if err := g.DefinitionsOf(ctx, platform, name, each); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// guesses stand for values that only a build knows. What comes out of both is no guess.
+var guesses = [...]string{"1", "2"}
+
+// DefinitionsOf is Definitions of one target; of the default one when it is empty.
+func (g *Generator) DefinitionsOf(ctx context.Context, platform *ocispecs.Platform, target string, each EachDefinition) error {
+	var lists [len(guesses)][]*llb.Definition
+	for i, guess := range guesses {
+		opt := g.options(platform, true)
+		opt.Target = target
+		b, err := g.build(ctx, opt, true)
 		if err != nil {
 			return err
 		}
-		b.asks, b.unknown = true, "" // it would be part of what is looked up
+		b.asks, b.unknown = true, guess
 		img, err := b.image(ctx)
 		if err != nil {
 			return err
 		}
-		for _, def := range append([]*llb.Definition{img.Definition}, img.Gates...) {
-			if err := each(def); err != nil {
+		lists[i] = append([]*llb.Definition{img.Definition}, img.Gates...)
+		if !b.guessed.Load() {
+			break
+		}
+	}
+	known := map[string]bool{}
+	if lists[1] != nil {
+		for _, def := range lists[1] {
+			if err := identifiers(def, known); err != nil {
 				return err
 			}
 		}
 	}
+	for _, def := range lists[0] {
+		guessed := map[string]bool{}
+		if lists[1] != nil {
+			if err := identifiers(def, guessed); err != nil {
+				return err
+			}
+			maps.DeleteFunc(guessed, func(id string, _ bool) bool { return known[id] })
+		}
+		if err := each(def, guessed); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// identifiers notes those of the sources of a definition.
+func identifiers(def *llb.Definition, out map[string]bool) error {
+	for _, dt := range def.Def {
+		var op pb.Op
+		if err := op.UnmarshalVT(dt); err != nil {
+			return fmt.Errorf("failed to read LLB: %w", err)
+		}
+		if src := op.GetSource(); src != nil {
+			out[src.Identifier] = true
+		}
+	}
+	return nil
+}
+
+// With returns a Generator that looks image configs up through another resolver.
+func (g *Generator) With(resolver llb.ImageMetaResolver) *Generator {
+	out := *g
+	out.opt.MetaResolver = resolver
+	return &out
 }
 
 // Warn gives the warnings of a plan that are of a rule, for a request that shows no

@@ -67,6 +67,7 @@ func (b *build) taken(ctx context.Context, t plan.Take) ([]pair, error) {
 	case v.File == "":
 		from, err = b.valuesOfConfig(ctx, t)
 	case b.asks: // no stage is built: the names have values that nobody knows
+		b.guessed.Store(true)
 		var out []pair
 		for _, n := range v.Names {
 			out = append(out, pair{n.Name, b.unknown})

@@ -55,6 +55,21 @@ func (r *resolver) ResolveImageConfig(ctx context.Context, ref string, opt sourc
 	return shown, dgst, config, err
 }
 
+// Unasked returns what says of each image whether a lock pins it, and looks none up:
+// all are without a config.
+func (p *Pins) Unasked() llb.ImageMetaResolver { return unasked{p} }
+
+type unasked struct{ pins *Pins }
+
+// ResolveImageConfig returns an empty config.
+func (u unasked) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (_ string, _ digest.Digest, _ []byte, err error) {
+	defer guard.Recover(&err)
+	if u.pins.active() {
+		_, _, err = u.pins.image(ctx, ref, opt)
+	}
+	return ref, "", []byte("{}"), err
+}
+
 // image returns an image reference as the lock pins it.
 func (p *Pins) image(ctx context.Context, ref string, opt sourceresolver.Opt) (string, *lock.Pinned, error) {
 	s, done, err := lock.ImageSource(ref)

@@ -35,6 +35,8 @@ const (
 	Strict Mode = iota
 	// Loose warns and takes it as it is today.
 	Loose
+	// Ask warns, of a lock that cannot be read too: a question builds nothing.
+	Ask
 	// Write looks up what it is today, and records that.
 	Write
 	// Verify looks every source up, and records what it is today beside the entry.
@@ -70,7 +72,7 @@ type Pins struct {
 
 	once    sync.Once
 	lock    *lock.Lock
-	missing bool  // there is no lock file
+	missing bool  // there is no lock that could be read
 	err     error // of reading it
 
 	outsideOnce sync.Once
@@ -152,13 +154,17 @@ func (p *Pins) read(ctx context.Context) (*lock.Lock, error) {
 		return l, nil
 	case errors.Is(err, os.ErrNotExist) && p.mode != Strict:
 		l = &lock.Lock{Name: file.Name}
-		if p.mode == Loose {
+		if p.mode == Loose || p.mode == Ask {
 			p.missing = true
 			p.warn("%s, so nothing is locked: to write it, run %s", err, p.command)
 		}
 		return l, nil
 	case errors.Is(err, os.ErrNotExist):
 		err = fmt.Errorf("%w: to write it, run %s", err, p.command)
+	case p.mode == Ask && ctx.Err() == nil:
+		p.missing = true
+		p.warn("the lock cannot be read: %s", err)
+		return &lock.Lock{Name: file.Name}, nil
 	}
 	var located *diagnostic.Diagnostic
 	if line := p.Line(); line != nil && !errors.As(err, &located) {
@@ -168,8 +174,14 @@ func (p *Pins) read(ctx context.Context) (*lock.Lock, error) {
 }
 
 func (p *Pins) warn(format string, args ...any) {
-	if line := p.Line(); line != nil && p.Notify != nil {
-		p.Notify(diagnostic.Warnf(RuleNotLocked, line.Place, format, args...))
+	if line := p.Line(); line != nil {
+		p.notify(line.Place, format, args...)
+	}
+}
+
+func (p *Pins) notify(at diagnostic.Place, format string, args ...any) {
+	if p.Notify != nil {
+		p.Notify(diagnostic.Warnf(RuleNotLocked, at, format, args...))
 	}
 }
 
@@ -233,7 +245,7 @@ func (p *Pins) find(ctx context.Context, s lock.Source, of *own, today lookUp) (
 			return nil, fmt.Errorf("failed to look up %s for %s: %w", s, l.Name, err)
 		}
 		return out, nil
-	case Loose:
+	case Loose, Ask:
 		if !p.missing { // which says it all
 			p.warn("%s is not in %s: run %s", s, l.Name, p.command)
 		}

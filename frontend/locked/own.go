@@ -22,9 +22,10 @@ type own struct {
 	file *module.File
 	line *syntax.Lock
 
-	once sync.Once
-	lock *lock.Lock
-	err  error
+	once    sync.Once
+	lock    *lock.Lock
+	missing bool // there is no lock that could be read
+	err     error
 }
 
 // name is that of the file.
@@ -50,6 +51,10 @@ func (o *own) read(ctx context.Context, p *Pins) (*lock.Lock, error) {
 			} else {
 				err = diagnostic.At(o.line.Place, err)
 			}
+		}
+		if err != nil && file != nil && p.mode == Ask && ctx.Err() == nil {
+			p.notify(o.line.Place, "the lock of %s cannot be read: %s", o.file, err)
+			o.lock, o.missing, err = &lock.Lock{Name: file.Name}, true, nil
 		}
 		o.err = err
 	})
@@ -93,9 +98,9 @@ func (p *Pins) ownEntry(ctx context.Context, s lock.Source, of *own) (*lock.Pinn
 	if e := l.Find(s); e != nil {
 		return &lock.Pinned{Entry: *e, Before: e.Pin}, nil
 	}
-	if p.mode == Loose {
-		if p.Notify != nil {
-			p.Notify(diagnostic.Warnf(RuleNotLocked, of.line.Place, "%s is not in %s, the lock of %s", s, l.Name, of.file))
+	if p.mode == Loose || p.mode == Ask {
+		if !of.missing {
+			p.notify(of.line.Place, "%s is not in %s, the lock of %s", s, l.Name, of.file)
 		}
 		return nil, nil
 	}

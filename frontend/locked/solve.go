@@ -139,6 +139,31 @@ func (p *Pins) Pinned(ctx context.Context, def *pb.Definition) error {
 	return nil
 }
 
+// Record asks for the pin of each repository and file of a definition. guessed are the sources
+// that hang on a value which only a build knows: no lock can have them.
+func (p *Pins) Record(ctx context.Context, def *pb.Definition, guessed map[string]bool) error {
+	for _, dt := range def.Def {
+		var op pb.Op
+		if err := op.UnmarshalVT(dt); err != nil {
+			return fmt.Errorf("failed to read LLB: %w", err)
+		}
+		src := op.GetSource()
+		if src == nil {
+			continue
+		}
+		vertex := digest.FromBytes(dt).String()
+		if _, unpinned := sourceFor(src); unpinned && guessed[src.Identifier] {
+			info, ranges := placeOf(def, vertex)
+			p.notify(p.Sources.Place(info, ranges), "only a build knows the URL of this line, so no lock has it: write the checksum of the file, or the commit, into the line")
+			continue
+		}
+		if _, err := p.source(ctx, src, def, vertex); err != nil {
+			return placed(err, def, vertex)
+		}
+	}
+	return nil
+}
+
 // source returns the entry of a repository or a file; nil for what no lock pins: other
 // sources, those that have a pin, and those that the client gave.
 func (p *Pins) source(ctx context.Context, op *pb.SourceOp, def *pb.Definition, vertex string) (*lock.Pinned, error) {

@@ -4,12 +4,14 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
 	"sync"
 
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
@@ -182,6 +184,28 @@ func (s *Sources) SourceMap(text *diagnostic.Text) *llb.SourceMap {
 		return sm
 	}
 	return s.Main.SourceMap
+}
+
+// Place returns the place that a definition names; the zero place when it is in no file that
+// was read.
+func (s *Sources) Place(info *pb.SourceInfo, ranges []*pb.Range) diagnostic.Place {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for text, sm := range s.shown {
+		if info == nil || sm.Filename != info.Filename || !bytes.Equal(sm.Data, info.Data) {
+			continue
+		}
+		at := diagnostic.Place{Text: text}
+		for _, r := range ranges {
+			at.Ranges = append(at.Ranges, parser.Range{Start: position(r.Start), End: position(r.End)})
+		}
+		return at
+	}
+	return diagnostic.Place{}
+}
+
+func position(p *pb.Position) parser.Position {
+	return parser.Position{Line: int(p.GetLine()), Character: int(p.GetCharacter())}
 }
 
 func (s *Sources) file(src *module.Source, path string) *file {
