@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"slices"
 
-	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/frontend/subrequests"
@@ -14,6 +13,7 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests/lint"
 	"github.com/moby/buildkit/frontend/subrequests/outline"
 	"github.com/moby/buildkit/frontend/subrequests/targets"
+	"github.com/moby/buildkit/solver/pb"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stagecraft-build/stagecraft/frontend/locked"
@@ -127,11 +127,11 @@ func graph(text func(*report.Graph) string) func(context.Context, *query) (*clie
 // expand writes the target as a plain Dockerfile for all platforms that the build
 // asks for.
 func expand(ctx context.Context, q *query) (*client.Result, error) {
-	e, err := q.gen.Expand(ctx, q.platforms(), func(def *llb.Definition) error {
+	e, err := q.gen.Expand(ctx, q.platforms(), func(def *pb.Definition) (*pb.Definition, error) {
 		if !q.pins.Locks() {
-			return nil
+			return def, nil
 		}
-		return q.pins.Pinned(ctx, def.ToPB())
+		return q.pins.Definition(ctx, def)
 	})
 	if err != nil {
 		return nil, err

@@ -31,9 +31,9 @@ const ExpandRequest = "frontend.expand"
 // Expand returns the build as a plain Dockerfile: built without a target and build
 // args, for any of the given platforms, it has the ops and the config that this build
 // has, gates aside. That is checked op by op before it is given. A plain Dockerfile
-// without a target and build args of its own comes back as it is. refuse looks at all that this
-// build solves, and returns why it has no plain form.
-func (g *Generator) Expand(ctx context.Context, wanted []*ocispecs.Platform, refuse func(*llb.Definition) error) (*report.Expansion, error) {
+// without a target and build args of its own comes back as it is. pin writes the pins of a lock into
+// what this build solves.
+func (g *Generator) Expand(ctx context.Context, wanted []*ocispecs.Platform, pin PinSources) (*report.Expansion, error) {
 	if g.isPlain() {
 		return g.asItIs()
 	}
@@ -46,10 +46,10 @@ func (g *Generator) Expand(ctx context.Context, wanted []*ocispecs.Platform, ref
 		plans = append(plans, p)
 	}
 	// a trigger of an image may name stages that nothing else does
-	out, err := g.expand(ctx, plans, wanted, refuse, false)
+	out, err := g.expand(ctx, plans, wanted, pin, false)
 	var differs *differenceError
 	if errors.As(err, &differs) && slices.ContainsFunc(plans, func(p *plan.Plan) bool { return len(p.Kept) > 0 }) {
-		if with, other := g.expand(ctx, plans, wanted, refuse, true); other == nil {
+		if with, other := g.expand(ctx, plans, wanted, pin, true); other == nil {
 			return with, nil
 		}
 	}
@@ -57,7 +57,7 @@ func (g *Generator) Expand(ctx context.Context, wanted []*ocispecs.Platform, ref
 }
 
 // expand writes plans as a plain Dockerfile, and checks it.
-func (g *Generator) expand(ctx context.Context, plans []*plan.Plan, wanted []*ocispecs.Platform, refuse func(*llb.Definition) error, kept bool) (*report.Expansion, error) {
+func (g *Generator) expand(ctx context.Context, plans []*plan.Plan, platforms []*ocispecs.Platform, pin PinSources, kept bool) (*report.Expansion, error) {
 	opt := lower.ExpandOptions{
 		Directives: []string{"# syntax=docker/dockerfile:1"},
 		Taken:      g.contexts(),
@@ -72,12 +72,8 @@ func (g *Generator) expand(ctx context.Context, plans []*plan.Plan, wanted []*oc
 		opt.Directives = append(opt.Directives, strings.TrimSuffix(check, "\n"))
 	}
 	main := plans[0].File
-	opt.About = func(e *lower.Expansion) []string { return g.about(e, plans, wanted) }
-	e, err := lower.Expand(plans, wanted, opt)
-	if err != nil {
-		return nil, err
-	}
-	text, err := e.Text()
+	opt.About = func(e *lower.Expansion) []string { return g.about(e, plans, platforms) }
+	e, text, err := write(plans, platforms, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -91,8 +87,22 @@ func (g *Generator) expand(ctx context.Context, plans []*plan.Plan, wanted []*oc
 		}
 		return nil, fmt.Errorf("internal error: the expanded file of %s has extensions", main.Shown())
 	}
-	for i, platform := range wanted {
-		if err := g.verify(ctx, plans[i], platform, len(wanted), text, e.Checks, refuse); err != nil {
+	wants := make([]*wanted, len(plans))
+	for i, platform := range platforms {
+		if wants[i], err = g.want(ctx, plans[i], platform, pin); err != nil {
+			return nil, err
+		}
+	}
+	if opt.Pins, err = g.pinsOf(ctx, plans, platforms, wants, e, text); err != nil {
+		return nil, err
+	}
+	if len(opt.Pins) > 0 {
+		if e, text, err = write(plans, platforms, opt); err != nil {
+			return nil, err
+		}
+	}
+	for i, platform := range platforms {
+		if err := g.verify(ctx, plans[i], platform, len(platforms), wants[i], text, e.Checks); err != nil {
 			return nil, err
 		}
 	}
@@ -105,6 +115,16 @@ func (g *Generator) expand(ctx context.Context, plans []*plan.Plan, wanted []*oc
 		out.Lines = append(out.Lines, line)
 	}
 	return out, nil
+}
+
+// write writes plans as a Dockerfile.
+func write(plans []*plan.Plan, platforms []*ocispecs.Platform, opt lower.ExpandOptions) (*lower.Expansion, []byte, error) {
+	e, err := lower.Expand(plans, platforms, opt)
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := e.Text()
+	return e, text, err
 }
 
 // passedOn reports whether a build arg is one for BuildKit itself, which a build of
@@ -279,39 +299,25 @@ func (g *Generator) readsAsPlain(text []byte) bool {
 	return err == nil && !file.Extended
 }
 
-// verify fails unless the text builds to what the plan is.
-func (g *Generator) verify(ctx context.Context, p *plan.Plan, platform *ocispecs.Platform, wanted int, text []byte, checks string, refuse func(*llb.Definition) error) error {
+// convertPlain has the plain file of a plan converted as stock builders do.
+func (g *Generator) convertPlain(ctx context.Context, p *plan.Plan, platform *ocispecs.Platform, platforms int, text []byte, target string) (*dockerfile2llb.Result, *llb.Definition, error) {
 	opt := g.options(platform, true)
-	b, err := g.newBuildWith(opt, p, nil, lower.Options{Plain: true})
-	if err != nil {
-		return err
-	}
-	want, err := b.image(ctx)
-	if err != nil {
-		return err
-	}
-	for _, def := range append([]*llb.Definition{want.Definition}, want.Gates...) {
-		if err := refuse(def); err != nil {
-			return err
-		}
-	}
-	opt = g.options(platform, true)
 	maps.DeleteFunc(opt.BuildArgs, func(name, _ string) bool { return !passedOn(name) })
-	convert := func(target string) (*dockerfile2llb.Result, *llb.Definition, error) {
-		opt := opt
-		opt.BuildArgs = maps.Clone(opt.BuildArgs) // the converter writes to it
-		opt.Target = target
-		res, err := dockerfile2llb.Dockerfile2LLB(ctx, text, opt)
-		if err != nil {
-			return nil, nil, whyDifferent(p, wanted, fmt.Errorf("stock builders refuse it: %w", plainError(err)))
-		}
-		def, err := res.State.Marshal(ctx)
-		if err != nil {
-			return nil, nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
-		}
-		return res, def, nil
+	opt.Target = target
+	res, err := dockerfile2llb.Dockerfile2LLB(ctx, text, opt)
+	if err != nil {
+		return nil, nil, whyDifferent(p, platforms, fmt.Errorf("stock builders refuse it: %w", plainError(err)))
 	}
-	got, def, err := convert("")
+	def, err := res.State.Marshal(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+	}
+	return res, def, nil
+}
+
+// verify fails unless the text builds to what is wanted.
+func (g *Generator) verify(ctx context.Context, p *plan.Plan, platform *ocispecs.Platform, platforms int, want *wanted, text []byte, checks string) error {
+	got, def, err := g.convertPlain(ctx, p, platform, platforms, text, "")
 	if err != nil {
 		return err
 	}
@@ -324,13 +330,13 @@ func (g *Generator) verify(ctx context.Context, p *plan.Plan, platform *ocispecs
 		return err
 	}
 	if ours != theirs {
-		return whyDifferent(p, wanted, errors.New("its steps are not those of this build"))
+		return whyDifferent(p, platforms, errors.New("its steps are not those of this build"))
 	}
 	if difference := configDifference(want.Config(), got.Image); difference != "" {
-		return whyDifferent(p, wanted, fmt.Errorf("its image config has another %s", difference))
+		return whyDifferent(p, platforms, fmt.Errorf("its image config has another %s", difference))
 	}
 	if a, b := want.Result.Epoch, got.Epoch; (a == nil) != (b == nil) || a != nil && !a.Equal(*b) {
-		return whyDifferent(p, wanted, errors.New("it has another SOURCE_DATE_EPOCH"))
+		return whyDifferent(p, platforms, errors.New("it has another SOURCE_DATE_EPOCH"))
 	}
 	var gates []string
 	for _, def := range want.Gates {
@@ -343,7 +349,7 @@ func (g *Generator) verify(ctx context.Context, p *plan.Plan, platform *ocispecs
 	if len(gates) == 0 {
 		return nil
 	}
-	if _, def, err = convert(checks); err != nil {
+	if _, def, err = g.convertPlain(ctx, p, platform, platforms, text, checks); err != nil {
 		return err
 	}
 	_, some, err := normalForm(def)
@@ -352,7 +358,7 @@ func (g *Generator) verify(ctx context.Context, p *plan.Plan, platform *ocispecs
 	}
 	slices.Sort(gates)
 	if gates = slices.Compact(gates); !slices.Equal(gates, some) {
-		return whyDifferent(p, wanted, errors.New("the steps that it waits for are not those of this build"))
+		return whyDifferent(p, platforms, errors.New("the steps that it waits for are not those of this build"))
 	}
 	return nil
 }

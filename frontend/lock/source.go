@@ -110,19 +110,30 @@ func (e Entry) line() string {
 	if e.Kind == HTTP {
 		return "ADD --checksum=" + e.Pin + " " + quote(e.Name) + " /"
 	}
-	query := ""
-	switch tag, isTag := strings.CutPrefix(e.Ref, "refs/tags/"); {
-	case isTag:
-		query = "tag=" + escapeRef(tag) + "&"
-	case strings.HasPrefix(e.Ref, "refs/heads/"):
-		query = "branch=" + escapeRef(shortRef(e.Ref)) + "&"
-	case e.Ref != "":
-		query = "ref=" + escapeRef(e.Ref) + "&"
-	}
-	return "ADD " + quote(e.Name+"?"+query+"checksum="+e.Pin+"&fetch-by-commit=true") + " /"
+	return "ADD " + quote(e.Name+"?"+GitQuery(e.Ref, e.Pin, true)) + " /"
 }
 
-func escapeRef(ref string) string { return strings.ReplaceAll(url.QueryEscape(ref), "%2F", "/") }
+// GitQuery returns the query of the URL of a repository that pins a ref of it to a commit.
+// byCommit fetches that, whatever the ref is today.
+func GitQuery(ref, commit string, byCommit bool) string {
+	query := ""
+	switch tag, isTag := strings.CutPrefix(ref, "refs/tags/"); {
+	case isTag:
+		query = "tag=" + EscapeRef(tag) + "&"
+	case strings.HasPrefix(ref, "refs/heads/"):
+		query = "branch=" + EscapeRef(shortRef(ref)) + "&"
+	case ref != "":
+		query = "ref=" + EscapeRef(ref) + "&"
+	}
+	query += "checksum=" + commit
+	if byCommit {
+		query += "&fetch-by-commit=true"
+	}
+	return query
+}
+
+// EscapeRef writes a ref, or a folder of a repository, as a value of such a query.
+func EscapeRef(ref string) string { return strings.ReplaceAll(url.QueryEscape(ref), "%2F", "/") }
 
 // quote writes a URL as one word of an ADD that stands for itself.
 func quote(address string) string {

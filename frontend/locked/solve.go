@@ -115,30 +115,6 @@ func (p *Pins) Definition(ctx context.Context, def *pb.Definition) (*pb.Definiti
 	return out, nil
 }
 
-// Pinned returns an error at the first repository or file of a definition that a lock pins;
-// nil for none. It is for what can show no such pin.
-func (p *Pins) Pinned(ctx context.Context, def *pb.Definition) error {
-	for _, dt := range def.Def {
-		var op pb.Op
-		if err := op.UnmarshalVT(dt); err != nil {
-			return fmt.Errorf("failed to read LLB: %w", err)
-		}
-		src := op.GetSource()
-		if src == nil {
-			continue
-		}
-		vertex := digest.FromBytes(dt).String()
-		e, err := p.source(ctx, src, def, vertex)
-		if err == nil && e != nil {
-			err = fmt.Errorf("the lock pins %s to %s: write the pin into the line, an expansion has none of its own for it", e.Source, e.Pin)
-		}
-		if err != nil {
-			return placed(err, def, vertex)
-		}
-	}
-	return nil
-}
-
 // Record asks for the pin of each repository and file of a definition. guessed are the sources
 // that hang on a value which only a build knows: no lock can have them.
 func (p *Pins) Record(ctx context.Context, def *pb.Definition, guessed map[string]bool) error {

@@ -217,6 +217,9 @@ func (in *Instruction) Erasures() []Edit {
 	return append(edits, Edit{in.keyword, strings.ToUpper(command.Copy)})
 }
 
+// BehindKeyword is where flags stand.
+func (in *Instruction) BehindKeyword() Span { return Span{Start: in.keyword.End, End: in.keyword.End} }
+
 // Edit replaces a span of a logical line.
 type Edit struct {
 	Span

@@ -24,8 +24,17 @@ type ExpandOptions struct {
 	Taken []string
 	// Kept writes stages too that only a trigger of an image can name.
 	Kept bool
+	// Pins are the lines of the text that a lock pins.
+	Pins map[PinLine]Pin
 	// Passed says which build args a build of the text gets, as this one does.
 	Passed func(name string) bool
+}
+
+// PinLine is a line of a part on one of the platforms.
+type PinLine struct {
+	Platform int
+	Part     string
+	In       *syntax.Instruction
 }
 
 // Expansion is the plans of one build, one for each platform, as one plain Dockerfile
@@ -115,7 +124,10 @@ func Expand(plans []*plan.Plan, platforms []*ocispecs.Platform, opt ExpandOption
 		}
 	}
 	for i, u := range units {
-		l := newLowerer(u, Options{Plain: true})
+		l := newLowerer(u, Options{Plain: true, Pin: func(part string, in *syntax.Instruction) (Pin, bool) {
+			pin, ok := x.opt.Pins[PinLine{i, part, in}]
+			return pin, ok
+		}})
 		x.lowerers = append(x.lowerers, l)
 		if err := x.collect(i, l, checks, differ); err != nil {
 			return nil, err

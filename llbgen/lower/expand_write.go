@@ -64,7 +64,12 @@ func (x *expander) part(out *text.Writer, file *File, p *part, as, where string)
 	if p.noCache {
 		x.out.NoCache = append(x.out.NoCache, as)
 	}
-	return p.write(p.lowerer.on(out, file, as))
+	first := len(file.origins)
+	err := p.write(p.lowerer.on(out, file, as))
+	for i := range file.origins[first:] {
+		file.origins[first+i].Part = p.name
+	}
+	return err
 }
 
 // checks writes the stage that needs all gates.

@@ -46,7 +46,13 @@ type Options struct {
 	Wait bool
 	// Plain writes what is an extension to LLB as plain Dockerfiles can say it.
 	Plain bool
+	// Pin returns how a line of a part says what a lock pins it to.
+	Pin func(part string, in *syntax.Instruction) (Pin, bool)
 }
+
+// Pin is what a lock pins an ADD to: the checksum of a file, or the URL of a repository that
+// names the commit.
+type Pin struct{ Checksum, URL string }
 
 // lowerer writes one unit.
 type lowerer struct {

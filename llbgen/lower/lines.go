@@ -28,6 +28,8 @@ type Origin struct {
 	From, Shown string
 	// Arguments are those of a COPY as users see them; nil for those of the text.
 	Arguments []string
+	// Part is the stage of an expansion, without the suffix of its platform.
+	Part string
 	// Gate is the gate for which a COPY stands; nil for any other line.
 	Gate *plan.Wait
 }

@@ -1,6 +1,7 @@
 package lower
 
 import (
+	"errors"
 	"path"
 	"regexp"
 	"slices"
@@ -26,6 +27,29 @@ func (l *lowerer) plainForm(inst *plan.Instance, in *syntax.Instruction) error {
 		return in.Locate(errEscape(own.Shown()))
 	}
 	return nil
+}
+
+// pin returns what a lock pins a line to.
+func (l *lowerer) pin(inst *plan.Instance, in *syntax.Instruction) (Pin, bool) {
+	if l.expanding == nil || l.opt.Pin == nil || in.OnBuild {
+		return Pin{}, false
+	}
+	return l.opt.Pin(l.unit.naming.name(inst), in)
+}
+
+// pinned returns the flags and the arguments of an ADD that says what it is pinned to.
+func pinned(in *syntax.Instruction, pin Pin) ([]text.Word, *text.Arguments, error) {
+	words := in.Words()
+	if len(words) != 2 || in.IfExists {
+		return nil, nil, in.Locate(errors.New("a lock pins what the line adds, and one ADD has one pin: give each URL an ADD of its own, without --if-exists"))
+	}
+	if pin.URL == "" {
+		flag, err := text.Flag("checksum", pin.Checksum)
+		return []text.Word{flag}, nil, in.Locate(err)
+	}
+	words[0] = pin.URL
+	arguments, err := text.CopyArguments(in, words, in.Node.Attributes["json"])
+	return nil, arguments, in.Locate(err)
 }
 
 type (

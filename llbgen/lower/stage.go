@@ -325,7 +325,14 @@ func (l *lowerer) variant(inst *plan.Instance, in *syntax.Instruction, n int) er
 			return err
 		}
 	}
-	origin.Span = l.out.Edit(in, names, arguments)
+	var flags []text.Word
+	if pin, ok := l.pin(inst, in); ok {
+		var err error
+		if flags, arguments, err = pinned(in, pin); err != nil {
+			return err
+		}
+	}
+	origin.Span = l.out.Edit(in, names, arguments, flags...)
 	l.file.add(origin)
 	return nil
 }

@@ -37,7 +37,7 @@ var (
 	argNames    = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
 	simple      = regexp.MustCompile(`^[a-zA-Z0-9_./:@-]+$`)
 	// copied are the letters of a changed word of a COPY that need no JSON form.
-	copied = regexp.MustCompile(`^[a-zA-Z0-9_./:@+${}*,=~-][a-zA-Z0-9_./:@+${}*,=~[\]-]*$`)
+	copied = regexp.MustCompile(`^[a-zA-Z0-9_./:@+${}*,=~-][a-zA-Z0-9_./:@+${}*,=~[\]?&#%-]*$`)
 )
 
 // Stage returns the name of a stage.
@@ -98,6 +98,14 @@ func Arg(name, value string) (Word, error) {
 		value = "'" + strings.ReplaceAll(value, "'", `'"'"'`) + "'"
 	}
 	return Word{name + "=" + value}, nil
+}
+
+// Flag returns a flag with its value.
+func Flag(name, value string) (Word, error) {
+	if !simple.MatchString(value) {
+		return Word{}, fmt.Errorf("%q cannot be the value of a flag", value)
+	}
+	return Word{"--" + name + "=" + value}, nil
 }
 
 // Own returns the words behind the flags of an instruction that stands in a file.

@@ -116,9 +116,9 @@ func (w *Writer) Verbatim(in *syntax.Instruction) Span {
 }
 
 // Edit writes the plain form of an instruction with references replaced by names,
-// and with other arguments when those are not nil.
-func (w *Writer) Edit(in *syntax.Instruction, names map[*syntax.Reference]Word, arguments *Arguments) Span {
-	if len(names) == 0 && arguments == nil && !in.Changed() {
+// with other arguments when those are not nil, and with more flags in front of its own.
+func (w *Writer) Edit(in *syntax.Instruction, names map[*syntax.Reference]Word, arguments *Arguments, flags ...Word) Span {
+	if len(names) == 0 && arguments == nil && len(flags) == 0 && !in.Changed() {
 		return w.Verbatim(in)
 	}
 	edits := in.Erasures()
@@ -133,6 +133,10 @@ func (w *Writer) Edit(in *syntax.Instruction, names map[*syntax.Reference]Word, 
 		}
 		return ref.Text
 	})
+	for i, flag := range flags {
+		edits = append(edits, syntax.Edit{Span: in.BehindKeyword(), Text: " " + flag.text})
+		inner.flags = slices.Insert(inner.flags, i, flag.text)
+	}
 	if arguments != nil {
 		edits = append(edits, syntax.Edit{Span: syntax.Span{Start: in.Arguments, End: len(in.Line)}, Text: arguments.text})
 		inner.words, inner.json = arguments.words, arguments.json
