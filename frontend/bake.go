@@ -71,7 +71,7 @@ func (q *query) bakeTargets(ctx context.Context) ([]report.BakeTarget, error) {
 	for _, stage := range main.Stages {
 		name := stage.Name
 		named := slices.ContainsFunc(out, func(t report.BakeTarget) bool { return strings.EqualFold(t.Target, name) })
-		if name == "" || named || used[name] && stage.From.Stage().DocComment == "" && len(stage.From.Bake) == 0 {
+		if name == "" || named || used[name] && stage.From.Description() == "" && len(stage.From.Bake) == 0 {
 			continue
 		}
 		target, err := q.bakeTarget(ctx, name, all)

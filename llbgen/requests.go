@@ -33,7 +33,7 @@ func (g *Generator) Outline(ctx context.Context) (*outline.Outline, error) {
 	}
 	defer b.textRules()
 	out := &outline.Outline{Name: b.main.Root.Name, Sources: [][]byte{g.text}}
-	if doc := b.main.Root.Stage.From.Stage().DocComment; doc != "" {
+	if doc := b.main.Root.Stage.From.Description(); doc != "" {
 		out.Description = doc
 	}
 	index := func(file *diagnostic.Text) int32 {

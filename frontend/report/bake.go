@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/util/suggest"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
@@ -77,6 +78,9 @@ func NewBake(build BakeBuild) (*Bake, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := t.checkContexts(target, names[i], names); err != nil {
+			return nil, err
+		}
 		for key, v := range target {
 			if target[key], err = templates(v); err != nil {
 				return nil, diagnostic.Errorf(t.Plans[0].Root.From.Lines(), "target %s: %s: %w", names[i], key, err)
@@ -116,7 +120,7 @@ func (b *Bake) target(build BakeBuild, t BakeTarget) (map[string]any, error) {
 		if err := t.attributes(out); err != nil {
 			return nil, err
 		}
-		if text := root.From.Stage().DocComment; text != "" {
+		if text := root.From.Description(); text != "" {
 			out["description"] = norm.NFC.String(strings.ToValidUTF8(text, "\uFFFD"))
 		}
 	}
@@ -186,6 +190,27 @@ func (t BakeTarget) attributes(out map[string]any) error {
 		}
 	}
 	maps.Copy(out, first)
+	return nil
+}
+
+// checkContexts refuses a context of the FROM that is another target, and none of those that
+// there are.
+func (t BakeTarget) checkContexts(target map[string]any, name string, names []string) error {
+	if !t.Stage {
+		return nil
+	}
+	from := t.Plans[0].Root.From
+	for _, b := range from.Bake {
+		given, _ := target[b.Attribute].(map[string]string)
+		other, ok := strings.CutPrefix(given[b.Name], "target:")
+		switch {
+		case b.Attribute != "contexts" || !ok:
+		case other == name:
+			return from.Errorf(b.Span, "%s: the target %s cannot be a context of itself", b.Key, name)
+		case !slices.Contains(names, other):
+			return suggest.WrapError(from.Errorf(b.Span, "%s: there is no target %q: there are %s", b.Key, other, strings.Join(names, ", ")), other, names, true)
+		}
+	}
 	return nil
 }
 

@@ -131,7 +131,7 @@ func (b *builder) instance(inst *plan.Instance) int {
 		Platform:    platforms.FormatAll(inst.Platform()),
 		Stage:       inst.Stage.Name,
 		Bindings:    bindings(inst),
-		Description: from.Stage().DocComment,
+		Description: from.Description(),
 		File:        b.fileOf(inst),
 		Line:        from.StartLine,
 		inst:        inst,

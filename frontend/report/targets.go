@@ -73,7 +73,7 @@ func NewTargets(file *syntax.File, p *plan.Plan) *Targets {
 			Target: targets.Target{
 				Name:        stage.Name,
 				Default:     defaultStage(p, file) == stage,
-				Description: st.DocComment,
+				Description: stage.From.Description(),
 				Base:        refs[len(refs)-1].Text,
 				Platform:    st.Platform,
 				Location:    lines(stage.From),

@@ -370,6 +370,18 @@ func (in *Instruction) Stage() *instructions.Stage {
 	return st
 }
 
+// Description returns what the comment above a FROM says of the stage: the line that starts with
+// its name. Upstream knows the name of a stage in lower case, and users write it as it stands.
+func (in *Instruction) Description() string {
+	name := in.Stage().Name
+	for _, line := range in.Node.PrevComment {
+		if n := len(name); name != "" && len(line) > n && strings.EqualFold(line[:n], name) && line[n] == ' ' {
+			return line[n+1:]
+		}
+	}
+	return ""
+}
+
 // LastWord returns the span of the line's last word, the destination of a COPY;
 // in JSON form that of the whole list.
 func (in *Instruction) LastWord() Span {
