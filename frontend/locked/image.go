@@ -46,7 +46,8 @@ func (r *resolver) ResolveImageConfig(ctx context.Context, ref string, opt sourc
 		return "", "", nil, err
 	}
 	shown, dgst, config, err := r.next.ResolveImageConfig(ctx, locked, opt)
-	if err == nil && e != nil && dgst.String() != e.Pin {
+	// a policy of the client may put another image in its place, which is what shown names then
+	if err == nil && e != nil && dgst.String() != e.Pin && (shown == "" || strings.Contains(shown, e.Pin)) {
 		err = fmt.Errorf("%s pins it to %s, and the registry gives %s", p.lock.Name, e.Pin, dgst)
 	}
 	if err != nil && e != nil && e.Before != "" && strings.Contains(err.Error(), "not found") && !strings.Contains(err.Error(), "no match for platform") {

@@ -208,3 +208,75 @@ func TestLockedBuildAsksForDigests(t *testing.T) {
 	})
 	build().fails(t, "Dockerfile:3")
 }
+
+// TestClientsPolicyOverALock guards what wins where a lock pins an image and the client has a
+// word on it: a source policy sees the image with its digest, as if that stood in the file, and
+// a named context comes before both.
+func TestClientsPolicyOverALock(t *testing.T) {
+	t.Parallel()
+	dir := project(t, "-- Dockerfile --\n"+syntaxLine+"LOCK\nFROM busybox\nRUN test -e /etc/alpine-release && echo alpine > /x || echo busybox > /x\nCMD cat /x\n-- alpine/Dockerfile --\n"+syntaxLine+"FROM alpine\n")
+	buildx(t, dir, "--target=:lock", "--output=.").ok(t)
+	pinOf := func(text string) string {
+		_, rest, _ := strings.Cut(text, "@")
+		pin, _, _ := strings.Cut(rest, "\n")
+		return pin
+	}
+	const busybox, alpine = "docker-image://docker.io/library/busybox:latest", "docker-image://docker.io/library/alpine:latest"
+	pinned := busybox + "@" + pinOf(readText(t, filepath.Join(dir, "Dockerfile.lock")))
+	instead := alpine + "@" + pinOf(buildx(t, filepath.Join(dir, "alpine"), "--call=lock").ok(t).stdout)
+	convert := func(from string) string {
+		return `{"rules":[{"action":"CONVERT","selector":{"identifier":"` + from + `"},"updates":{"identifier":"` + instead + `"}}]}`
+	}
+	build := func(policy, output string, args ...string) command {
+		file := filepath.Join(t.TempDir(), "policy.json")
+		writeFile(t, file, []byte(policy))
+		args = append([]string{"buildx", "build", "--progress=plain", "--output=type=local,dest=" + output}, append(args, ".")...)
+		return runWith(t, dir, []string{"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY=" + file}, args...)
+	}
+	for _, tc := range []struct {
+		name, policy, want string
+		args               []string
+	}{
+		{"of the tag alone", convert(busybox), "busybox", nil},
+		{"of the locked image", convert(pinned), "alpine", nil},
+		{"of all tags", convert(busybox + "*"), "alpine", nil},
+		{"none, a named context", `{"rules":[]}`, "alpine", []string{"--build-context=busybox=docker-image://alpine"}},
+	} {
+		out := t.TempDir()
+		build(tc.policy, out, tc.args...).ok(t)
+		if got := strings.TrimSpace(readText(t, filepath.Join(out, "x"))); got != tc.want {
+			t.Errorf("a policy %s: the image is %s, not %s", tc.name, got, tc.want)
+		}
+	}
+	deny := `{"rules":[{"action":"DENY","selector":{"identifier":"` + pinned + `"}}]}`
+	build(deny, t.TempDir()).fails(t, "Dockerfile:3", "denied by policy")
+}
+
+// TestExpandedLock guards that the plain form of a locked build has the pins of repositories and
+// files, and builds to what was locked when their names mean something else.
+func TestExpandedLock(t *testing.T) {
+	t.Parallel()
+	repo, gitURL, commit := repository(t, "-- text --\none\n-- sub/text --\ntwo\n")
+	files := t.TempDir()
+	writeFile(t, filepath.Join(files, "tool-amd64.txt"), []byte("amd64\n"))
+	writeFile(t, filepath.Join(files, "tool-arm64.txt"), []byte("arm64\n"))
+	fileURL := serve(t, files)
+	dir := project(t, "-- Dockerfile --\n"+syntaxLine+"LOCK\nFROM busybox\nARG TARGETARCH\nADD "+gitURL+"#main /git\nADD --keep-git-dir=false "+gitURL+"#v1:sub /sub\nADD "+fileURL+"/tool-$TARGETARCH.txt /tool\n")
+	buildx(t, dir, "--target=:lock", "--output=.", "--platform=linux/amd64,linux/arm64").ok(t)
+	writeFile(t, filepath.Join(repo, "text"), []byte("moved\n"))
+	for _, args := range [][]string{
+		{"-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-q", "-a", "-m", "y"}, {"tag", "-f", "v1"}, {"update-server-info"},
+	} {
+		run(t, repo, append([]string{"git"}, args...)...).ok(t)
+	}
+	text := expands(t, dir)
+	for _, want := range []string{"?branch=main&checksum=" + commit + "&fetch-by-commit=true /git\n", "?tag=v1&checksum=" + commit + "&fetch-by-commit=true&subdir=sub /sub\n", "ADD --checksum=sha256:"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the plain file lacks %q:\n%s", want, text)
+		}
+	}
+	both := buildx(t, dir, "--call=expand", "--platform=linux/amd64,linux/arm64").ok(t).stdout
+	if strings.Count(both, "ADD --checksum=sha256:") != 2 {
+		t.Errorf("the plain file has not one pin for each platform:\n%s", both)
+	}
+}
