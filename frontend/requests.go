@@ -51,13 +51,9 @@ var requests = []request{
 	newRequest("frontend.graph.mermaid", "Draw the stage graph of the target as a Mermaid flowchart", graph((*report.Graph).Mermaid)),
 	newRequest("frontend.graph.dot", "Draw the stage graph of the target in Graphviz's DOT", graph((*report.Graph).DOT)),
 	newRequest(lockCall, "Print the lock file of all stages", answerLock,
-		subrequests.Named{Name: "platform", Description: "Platforms to look at"},
 		subrequests.Named{Name: "build-arg:" + lockArg, Description: "update:NAME, prune or verify"}),
-	newRequest("frontend.bake", "Write the targets as a JSON file for docker buildx bake", bake,
-		subrequests.Named{Name: "platform", Description: "Platforms of the targets"},
-		subrequests.Named{Name: "build-arg:*", Description: "Build args of the targets that read them"}),
+	newRequest("frontend.bake", "Write the targets as a JSON file for docker buildx bake", bake),
 	newRequest(llbgen.SizeRequest, "Build the target without gates, and show its size", size,
-		subrequests.Named{Name: "platform", Description: "Platforms to build for"},
 		subrequests.Named{Name: "build-arg:" + sizeBaseArg, Description: "Saved sizes to compare with"}),
 	newRequest(llbgen.ExpandRequest, "Write the target as a plain Dockerfile", expand),
 }
@@ -68,8 +64,12 @@ func newRequest(name, description string, answer func(context.Context, *query) (
 		Version:     "1.0.0",
 		Type:        subrequests.TypeRPC,
 		Description: description,
-		Opts:        append([]subrequests.Named{{Name: "target", Description: "Target build stage"}}, more...),
-		Metadata:    []subrequests.Named{{Name: "result.json"}, {Name: "result.txt"}},
+		Opts: append([]subrequests.Named{
+			{Name: "target", Description: "Target build stage"},
+			{Name: "platform", Description: "Platforms of the build"},
+			{Name: "build-arg:*", Description: "Build args of the build"},
+		}, more...),
+		Metadata: []subrequests.Named{{Name: "result.json"}, {Name: "result.txt"}},
 	}, answer}
 }
 
