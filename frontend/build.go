@@ -4,6 +4,7 @@
 package frontend
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/moby/buildkit/client/llb"
@@ -69,7 +70,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 		}
 	}()
 	rules := bc.LinterConfig // New takes it away
-	heed := func(warn llbgen.Warn) llbgen.Warn { return warn.UnderRules(rules, src.Data) }
+	heed := func(warn llbgen.Warn) llbgen.Warn { return warn.UnderRules(rules, src.Data, pins.Fail) }
 	sources.Locks, pins.Sources, pins.Notify, pins.Wrong = pins, sources, heed(warnings.warn), locks.err
 	if locks.asked() {
 		bc.Target, options.Lower = "", true
@@ -93,7 +94,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 			lintSyntax(sources.MainText, pins, heed(warn))
 			err := gen.Check(ctx, warn)
 			q.lintSources(ctx)
-			return err
+			return cmp.Or(err, pins.Failed())
 		})
 	}
 	if err == nil {
@@ -127,6 +128,9 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 		return nil, place(err, sources)
 	}
 	lintLockArg(opts, gen, pins, heed(warnings.warn))
+	if err := pins.Failed(); err != nil {
+		return nil, place(err, sources)
+	}
 	return unguard(res)
 }
 

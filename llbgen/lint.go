@@ -67,8 +67,9 @@ func lintDirective(config linter.Config) string {
 }
 
 // UnderRules returns what gives the warnings that the rules of their files let through: those
-// of the build, or of the file's directive. main is the main file.
-func (w Warn) UnderRules(ofBuild *linter.Config, main []byte) Warn {
+// of the build, or of the file's directive. main is the main file. failed gets the error that
+// the rules make of a warning.
+func (w Warn) UnderRules(ofBuild *linter.Config, main []byte, failed func(error)) Warn {
 	return func(d *diagnostic.Diagnostic) {
 		data := main
 		if d.Place.Text != nil {
@@ -78,7 +79,9 @@ func (w Warn) UnderRules(ofBuild *linter.Config, main []byte) Warn {
 		if err != nil { // which the build itself says
 			config = linter.Config{}
 		}
-		runRules(config, []*diagnostic.Diagnostic{d}, w)
+		if err := runRules(config, []*diagnostic.Diagnostic{d}, w).Error(); err != nil {
+			failed(err)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
 package locked
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +67,7 @@ type Pins struct {
 	command string
 
 	mu       sync.Mutex
+	failed   error // what the rules of a file make of a warning
 	declared *syntax.Lock
 	owns     []*own // the locks of imported files
 	pinned   map[pinKey]*pinned
@@ -183,6 +185,21 @@ func (p *Pins) notify(at diagnostic.Place, format string, args ...any) {
 	if p.Notify != nil {
 		p.Notify(diagnostic.Warnf(RuleNotLocked, at, format, args...))
 	}
+}
+
+// Fail notes that the rules of a file make a warning an error: Notify may come from any
+// goroutine.
+func (p *Pins) Fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failed = cmp.Or(p.failed, err)
+}
+
+// Failed returns what Fail was told.
+func (p *Pins) Failed() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failed
 }
 
 // lookUp returns what a source is today. The source that it returns is the one that was
