@@ -39,38 +39,38 @@ func TestLockedBuildsAreTheSame(t *testing.T) {
 	}
 }
 
-// requireLocked reports how many pins the lock of a case has, and whether the case is a
-// build without one.
-func requireLocked(t *testing.T, archive *txtar.Archive) (pins int, ok bool) {
+// lockedBuild returns the build of a case with its lock, and how it is without; ok is false for
+// one that is no build, or has a lock of its own.
+func lockedBuild(t *testing.T, archive *txtar.Archive) (after gatewaytest.Build, before *gatewaytest.Client, lock string, ok bool) {
 	t.Helper()
 	b, err := gatewaytest.Case(archive)
 	if err != nil || b.Opts["requestid"] != "" || b.Opts["target"] == ":lock" {
-		return 0, false
+		return after, nil, "", false
 	}
 	text := b.Files["dockerfile"]["Dockerfile"]
 	if strings.HasPrefix(text, "\ufeff") {
-		return 0, false
+		return after, nil, "", false
 	}
 	for _, f := range archive.Files {
 		if strings.Contains(string(f.Data), "LOCK") { // an image that two locks pin is no longer one
-			return 0, false
+			return after, nil, "", false
 		}
 	}
-	before := gatewaytest.New(b)
+	before = gatewaytest.New(b)
 	if _, err := frontend.Build(t.Context(), before); err != nil {
-		return 0, false
+		return after, nil, "", false
 	}
 	call := withOption(b, "requestid", "frontend.lock")
 	res, err := frontend.Build(t.Context(), gatewaytest.New(call))
 	if err != nil {
-		return 0, false // another stage of it cannot be built
+		return after, nil, "", false // another stage of it cannot be built
 	}
 	name := "Dockerfile.lock"
 	if file := b.Opts["filename"]; file != "" {
 		name = file + ".lock"
 	}
-	after := withOption(b, "", "")
-	lock := string(res.Metadata["result.txt"])
+	after = withOption(b, "", "")
+	lock = string(res.Metadata["result.txt"])
 	directives, rest := "", text
 	for strings.HasPrefix(rest, "# ") { // and comments, which may stand there
 		line, more, _ := strings.Cut(rest, "\n")
@@ -78,14 +78,26 @@ func requireLocked(t *testing.T, archive *txtar.Archive) (pins int, ok bool) {
 	}
 	after.Files["dockerfile"]["Dockerfile"] = directives + "#+ LOCK\n" + rest
 	after.Files["dockerfile"][name] = lock
+	return after, before, lock, true
+}
+
+// requireLocked reports how many pins the lock of a case has, and whether the case is a
+// build without one.
+func requireLocked(t *testing.T, archive *txtar.Archive) (pins int, ok bool) {
+	t.Helper()
+	after, before, lock, ok := lockedBuild(t, archive)
+	if !ok {
+		return 0, false
+	}
+	text := after.Files["dockerfile"]["Dockerfile"]
 	c := gatewaytest.New(after)
 	if _, err := frontend.Build(t.Context(), c); err != nil {
-		t.Errorf("%v\n%s\n%s", err, after.Files["dockerfile"]["Dockerfile"], lock)
+		t.Errorf("%v\n%s\n%s", err, text, lock)
 		return 0, true
 	}
 	for call := range c.Calls {
 		ref, isImage := strings.CutPrefix(call, "ResolveImageConfig ")
-		if isImage && !strings.Contains(ref, "@sha256:") && !given(b, ref) {
+		if isImage && !strings.Contains(ref, "@sha256:") && !given(after, ref) {
 			t.Errorf("%s is looked up by its tag\n%s\n%s", ref, text, lock)
 		}
 	}
@@ -143,4 +155,22 @@ func unpinned(t *testing.T, c *gatewaytest.Client) string {
 	}
 	slices.Sort(all)
 	return strings.Join(all, "\n")
+}
+
+// TestExpandedLocksBuildTheSame expands the locked builds of all cases: the pins stand in the
+// plain file.
+func TestExpandedLocksBuildTheSame(t *testing.T) {
+	t.Parallel()
+	var n expansions
+	t.Run("cases", func(t *testing.T) {
+		for name, archive := range archives(t, "cases") {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				if b, _, _, ok := lockedBuild(t, archive); ok {
+					n.check(t, name, b)
+				}
+			})
+		}
+	})
+	n.require(t, 150)
 }
