@@ -79,7 +79,9 @@ func TestMuslLoader(t *testing.T) {
 	writeFile(t, filepath.Join(packages, "x.c"), []byte("const char *text(void) { return \"found\"; }"))
 	writeFile(t, filepath.Join(packages, "tool.c"), []byte(`int puts(const char *); void exit(int); const char *text(void);
 __attribute__((force_align_arg_pointer)) void _start(void) { exit(puts(text()) < 0); }`))
-	compile := func(args ...string) { run(t, packages, append([]string{"gcc", "-nostdlib", "-nostdinc"}, args...)...).ok(t) }
+	compile := func(args ...string) {
+		run(t, packages, append([]string{"gcc", "-nostdlib", "-nostdinc"}, args...)...).ok(t)
+	}
 	writeFile(t, filepath.Join(packages, own, ".keep"), nil)
 	compile("-shared", "-fPIC", "-Wl,-soname,libx.so", "-o", own+"/libx.so", "x.c")
 	compile("-no-pie", "-Wl,--dynamic-linker=/"+loader, "-o", "usr/bin/tool", "tool.c", "-L"+own, "-lx", "-L"+libs, "-lc")
