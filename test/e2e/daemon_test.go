@@ -3,13 +3,24 @@
 package e2e
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/moby/sys/mountinfo"
 )
+
+// daemon is a buildkitd of a test, with a state of its own.
+type daemon struct {
+	addr string
+	dir  string
+	args []string
+	cmd  *exec.Cmd
+}
 
 // startDaemon starts another buildkitd, with an empty state and the registry
 // of the development engine, and returns its address.
@@ -21,6 +32,15 @@ func startDaemon(t *testing.T) string {
 // startDaemonOn starts one that has another registry in its place.
 func startDaemonOn(t *testing.T, address string) string {
 	t.Helper()
+	d := newDaemon(t, address)
+	d.start(t)
+	return d.addr
+}
+
+// newDaemon makes the directory of one, in which its state is that of root. All that is in it goes with
+// the test.
+func newDaemon(t *testing.T, registryAddress string, args ...string) *daemon {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "sc") //nolint:usetesting // the path of t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
@@ -29,28 +49,76 @@ func startDaemonOn(t *testing.T, address string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := "unix://" + filepath.Join(dir, "sock")
-	text := strings.ReplaceAll(string(config), env(t, "BUILDKIT_HOST"), addr)
-	text = strings.ReplaceAll(text, registry(t), address)
+	d := &daemon{addr: "unix://" + filepath.Join(dir, "sock"), dir: dir}
+	text := strings.ReplaceAll(string(config), env(t, "BUILDKIT_HOST"), d.addr)
+	text = strings.ReplaceAll(text, registry(t), registryAddress)
 	file := filepath.Join(dir, "buildkitd.toml")
 	writeFile(t, file, []byte(text))
-	var log bytes.Buffer
-	cmd := exec.Command("buildkitd", "--config", file, "--root", filepath.Join(dir, "root"))
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cmd.Process.Signal(os.Interrupt); err != nil {
-			t.Error(err)
+	for _, name := range []string{"root", "tmp"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
 		}
-		_ = cmd.Wait() // an interrupted daemon fails
+	}
+	d.args = append([]string{"--config", file, "--root", filepath.Join(dir, "root")}, args...)
+	t.Cleanup(func() {
+		d.end(t, os.Interrupt)
+		d.unmount(t)
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}
 	})
-	if !waitFor(t.Context(), func() bool { return exec.Command("buildctl", "--addr="+addr, "debug", "workers").Run() == nil }) {
-		t.Fatalf("buildkitd does not answer:\n%s", &log)
+	return d
+}
+
+// start starts the daemon, and returns when it answers.
+func (d *daemon) start(t *testing.T) {
+	t.Helper()
+	log, err := os.OpenFile(filepath.Join(d.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return addr
+	defer log.Close()
+	d.cmd = exec.Command("buildkitd", d.args...)
+	d.cmd.Env = append(os.Environ(), "TMPDIR="+filepath.Join(d.dir, "tmp")) // where it mounts, too
+	d.cmd.Stdout, d.cmd.Stderr = log, log
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if !soon(t, func() bool { return exec.Command("buildctl", "--addr="+d.addr, "debug", "workers").Run() == nil }) {
+		t.Fatalf("buildkitd does not answer:\n%s", d.log(t))
+	}
+}
+
+// end ends the daemon with a signal.
+func (d *daemon) end(t *testing.T, signal os.Signal) {
+	t.Helper()
+	if d.cmd == nil {
+		return
+	}
+	if err := d.cmd.Process.Signal(signal); err != nil {
+		t.Error(err)
+	}
+	_ = d.cmd.Wait() // an interrupted daemon fails
+	d.cmd = nil
+}
+
+// log is what the daemon wrote.
+func (d *daemon) log(t *testing.T) string {
+	t.Helper()
+	return readText(t, filepath.Join(d.dir, "log"))
+}
+
+// unmount takes away what is mounted below the directory: a daemon that was killed leaves its mounts
+// behind, and nothing may be removed through them.
+func (d *daemon) unmount(t *testing.T) {
+	t.Helper()
+	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(d.dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range slices.Backward(mounts) {
+		if err := syscall.Unmount(m.Mountpoint, syscall.MNT_DETACH); err != nil {
+			t.Fatalf("failed to unmount %s: %v", m.Mountpoint, err)
+		}
+	}
 }
