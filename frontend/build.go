@@ -29,7 +29,13 @@ import (
 // goroutine too, ends as an error that says so.
 func Build(ctx context.Context, c client.Client) (*client.Result, error) {
 	res, err := buildWith(ctx, c, llbgen.Options{})
-	return res, readable(err)
+	if err == nil && res != nil {
+		err = requireFits(res)
+	}
+	if err != nil {
+		return nil, readable(err)
+	}
+	return res, nil
 }
 
 func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ *client.Result, err error) {

@@ -40,7 +40,7 @@ func warnIn(ctx context.Context, bc *dockerui.Client, sources *source.Sources, w
 	}
 	text = fmt.Sprintf("%s: %s (%s)", w.Rule.Name, w.Message, where(w.Place))
 	sm := sources.SourceMap(w.Place.Text)
-	opts.SourceInfo = sourceInfo(sm)
+	opts.SourceInfo = shownInfo(sm, w.Place.Ranges)
 	if vertex, err := sm.Definition.Head(); err == nil {
 		_ = bc.GatewayClient().Warn(ctx, vertex, text, opts)
 	}
@@ -105,6 +105,9 @@ func locate(err error, sources *source.Sources) error {
 // makes, one in a target, has a source too, without lines: for an error that has none
 // the daemon shows the syntax line.
 func locateExtended(err error, sources *source.Sources) error {
+	if err != nil {
+		err = explainMessage(err)
+	}
 	if err = locate(worded(err), sources); err != nil && len(errdefs.Sources(err)) == 0 {
 		return withSource(err, sources.Main.SourceMap, nil)
 	}
@@ -113,18 +116,9 @@ func locateExtended(err error, sources *source.Sources) error {
 
 func withSource(err error, sm *llb.SourceMap, ranges []parser.Range) error {
 	return errdefs.WithSource(err, &errdefs.Source{
-		Info:   sourceInfo(sm),
+		Info:   shownInfo(sm, ranges),
 		Ranges: pbRanges(ranges),
 	})
-}
-
-func sourceInfo(sm *llb.SourceMap) *pb.SourceInfo {
-	return &pb.SourceInfo{
-		Data:       sm.Data,
-		Filename:   sm.Filename,
-		Language:   sm.Language,
-		Definition: sm.Definition.ToPB(),
-	}
 }
 
 func pbRanges(ranges []parser.Range) []*pb.Range {

@@ -12,3 +12,6 @@ import (
 func BuildLowered(ctx context.Context, c client.Client) (*client.Result, error) {
 	return buildWith(ctx, c, llbgen.Options{Lower: true})
 }
+
+// ShownLines is shownLines.
+var ShownLines = shownLines

@@ -67,18 +67,24 @@ func newCallSites(p *plan.Plan) *callSites {
 	return s
 }
 
+// maxShown is how long the files are that the places of a step show, one for each place, in bytes: the
+// error of a step that fails has them all, and has to fit into a message of the daemon.
+const maxShown = 6 << 20
+
 // of returns the places that ask for an instance: those of its gates, then the calls
-// on one way to the root, the nearest first.
+// on one way to the root, the nearest first, as many as an error can show.
 func (s *callSites) of(inst *plan.Instance) []diagnostic.Place {
 	if inst == nil {
 		return nil
 	}
 	var out []diagnostic.Place
+	shown := len(inst.Env.File().Text.Data)
 	add := func(place diagnostic.Place) {
-		if len(place.Ranges) > 0 && !slices.ContainsFunc(out, func(other diagnostic.Place) bool {
+		if len(place.Ranges) > 0 && shown+len(place.Text.Data) <= maxShown && !slices.ContainsFunc(out, func(other diagnostic.Place) bool {
 			return other.Text == place.Text && slices.Equal(other.Ranges, place.Ranges)
 		}) {
 			out = append(out, place)
+			shown += len(place.Text.Data)
 		}
 	}
 	for _, place := range s.gates[inst] {
