@@ -17,6 +17,13 @@ import (
 func repository(tb testing.TB, archive string) (dir, url, commit string) {
 	tb.Helper()
 	dir = project(tb, archive)
+	commit = commitAll(tb, dir)
+	return dir, serve(tb, filepath.Join(dir, ".git")) + "/repo.git", commit
+}
+
+// commitAll makes a git repository of a folder, and returns the commit.
+func commitAll(tb testing.TB, dir string) string {
+	tb.Helper()
 	for _, args := range [][]string{
 		{"init", "-q", "-b", "main"}, {"add", "."},
 		{"-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-q", "-m", "x"},
@@ -24,8 +31,7 @@ func repository(tb testing.TB, archive string) (dir, url, commit string) {
 	} {
 		run(tb, dir, append([]string{"git"}, args...)...).ok(tb)
 	}
-	commit = strings.TrimSpace(run(tb, dir, "git", "rev-parse", "HEAD").ok(tb).stdout)
-	return dir, serve(tb, filepath.Join(dir, ".git")) + "/repo.git", commit
+	return strings.TrimSpace(run(tb, dir, "git", "rev-parse", "HEAD").ok(tb).stdout)
 }
 
 // importing is a project of files that import each other. What .dockerignore
