@@ -122,3 +122,16 @@ func (d *daemon) unmount(t *testing.T) {
 		}
 	}
 }
+
+// newBuilder makes a builder of buildx that uses a daemon, and returns its name.
+func newBuilder(t *testing.T, addr string) string {
+	t.Helper()
+	builder := "test-" + strings.ReplaceAll(unique(), ".", "-")
+	run(t, ".", "buildx", "create", "--name="+builder, "--driver=remote", addr).ok(t)
+	t.Cleanup(func() {
+		if out, err := exec.Command("buildx", "rm", builder).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+	return builder
+}

@@ -9,7 +9,6 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -172,13 +171,7 @@ func TestLockedBuildAsksForDigests(t *testing.T) {
 	server := httptest.NewServer(rec)
 	t.Cleanup(server.Close)
 	addr := startDaemonOn(t, strings.TrimPrefix(server.URL, "http://"))
-	builder := "lock-" + strings.ReplaceAll(unique(), ".", "-")
-	run(t, ".", "buildx", "create", "--name="+builder, "--driver=remote", addr).ok(t)
-	t.Cleanup(func() {
-		if out, err := exec.Command("buildx", "rm", builder).CombinedOutput(); err != nil {
-			t.Errorf("%v: %s", err, out)
-		}
-	})
+	builder := newBuilder(t, addr)
 	dir := project(t, "-- Dockerfile --\n"+syntaxLine+"LOCK\nFROM alpine AS build\nRUN echo hi > /x\nFROM busybox\nCOPY --from=build /x /x\n")
 	build := func(args ...string) command {
 		return buildx(t, dir, append([]string{"--builder=" + builder, "--output=type=cacheonly"}, args...)...)

@@ -231,12 +231,12 @@ func (h *held) nothingLeft(t *testing.T) {
 }
 
 // builds lets the build go, and builds it once more: now it is right.
-func (h *held) builds(t *testing.T, addr string) {
+func (h *held) builds(t *testing.T, addr string, further ...string) {
 	t.Helper()
 	if h.gate != nil {
 		h.gate.open()
 	}
-	cmd, printed, out := h.start(t, addr)
+	cmd, printed, out := h.start(t, addr, further...)
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("the next build fails: %v\n%s", err, printed)
 	}
