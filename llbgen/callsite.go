@@ -78,7 +78,7 @@ func (s *callSites) of(inst *plan.Instance) []diagnostic.Place {
 		return nil
 	}
 	var out []diagnostic.Place
-	shown := len(inst.Env.File().Text.Data)
+	shown := len(inst.Env.File().Data)
 	add := func(place diagnostic.Place) {
 		if len(place.Ranges) > 0 && shown+len(place.Text.Data) <= maxShown && !slices.ContainsFunc(out, func(other diagnostic.Place) bool {
 			return other.Text == place.Text && slices.Equal(other.Ranges, place.Ranges)
