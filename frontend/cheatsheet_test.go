@@ -140,6 +140,8 @@ var documented = map[string]string{
 
 // undocumented are the constants of such a name that are none, with what they bound.
 var undocumented = map[string]string{
+	"frontend.maxMessage":  "BuildKit's: docs/reference/limits.md says it below the table",
+	"llbgen.maxShown":      "the files that the error of a step shows",
 	"plan.maxNames":        "the names in a message",
 	"condition.maxKnown":   "the keys among which a message looks",
 	"condition.maxMessage": "a message of the library",
