@@ -163,58 +163,6 @@ func running(text string) bool {
 	return false
 }
 
-// TestSecretStaysSecret looks for a secret everywhere that a build leaves
-// something behind.
-func TestSecretStaysSecret(t *testing.T) {
-	t.Parallel()
-	canary := "canary-" + identity.NewID()
-	dir := project(t, `
--- Dockerfile --
-# syntax=stagecraft/dockerfile:1
-FROM busybox AS build
-RUN --mount=type=secret,id=canary test -s /run/secrets/canary && echo used > /used
-RUN --mount=type=secret,id=canary,env=CANARY test -n "$CANARY"
-FROM scratch
-COPY --from=build /used /used
--- Broken.Dockerfile --
-# syntax=stagecraft/dockerfile:1
-FROM busybox
-RUN --mount=type=secret,id=canary,env=CANARY test -z "$CANARY"
-`)
-	secret := filepath.Join(t.TempDir(), "secret")
-	writeFile(t, secret, []byte(canary))
-	layout := filepath.Join(t.TempDir(), "layout")
-	metadata := filepath.Join(t.TempDir(), "metadata.json")
-	build := buildx(t, dir, "--secret=id=canary,src="+secret, "--provenance=mode=max", "--metadata-file="+metadata, "--output=type=oci,tar=false,dest="+layout).ok(t)
-	broken := buildx(t, dir, "--secret=id=canary,src="+secret, "--file=Broken.Dockerfile").fails(t, "Broken.Dockerfile:3", "exit code: 1")
-
-	for where, text := range map[string]string{"progress": build.output(), "error": broken.output()} {
-		if strings.Contains(text, canary) {
-			t.Errorf("the secret is in the %s:\n%s", where, text)
-		}
-	}
-	searched := 0
-	for _, root := range []string{layout, metadata} {
-		err := filepath.Walk(root, func(path string, info os.FileInfo, err error) error {
-			if err != nil || info.IsDir() {
-				return err
-			}
-			searched++
-			dt, err := os.ReadFile(path)
-			if bytes.Contains(dt, []byte(canary)) {
-				t.Errorf("the secret is in %s", path)
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if searched < 6 { // layout, index, manifests, config, layer, provenance, metadata
-		t.Errorf("only %d files were searched", searched)
-	}
-}
-
 // TestErrorsKeepTheirWords guards that what is added to an error of the daemon reaches the
 // user, who else reads the daemon's own text.
 func TestErrorsKeepTheirWords(t *testing.T) {
