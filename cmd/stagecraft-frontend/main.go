@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/moby/buildkit/util/appcontext"
 	_ "github.com/moby/buildkit/util/grpcutil/encoding/proto" // the codec that avoids reflection
 	"github.com/moby/buildkit/util/stack"
+	"golang.org/x/sys/unix"
 
 	"github.com/stagecraft-build/stagecraft/frontend"
 	"github.com/stagecraft-build/stagecraft/internal/memory"
@@ -40,6 +42,23 @@ var subcommands = map[string]func(ctx context.Context, args []string, getenv fun
 // envSession is set by every BuildKit that starts a frontend.
 const envSession = "BUILDKIT_SESSION_ID"
 
+// endUnread ends the program when nobody can read any more what it writes: the daemon was killed, which
+// leaves the processes of its steps behind.
+func endUnread(output *os.File) {
+	for {
+		fds := []unix.PollFd{{Fd: int32(output.Fd())}}
+		switch _, err := unix.Poll(fds, -1); {
+		case errors.Is(err, unix.EINTR):
+		case err != nil: // then it goes on to its end
+			return
+		case fds[0].Revents&unix.POLLERR != 0:
+			os.Exit(1)
+		default:
+			return
+		}
+	}
+}
+
 func main() {
 	flag.Usage = func() {
 		fmt.Fprint(flag.CommandLine.Output(), usage)
@@ -49,6 +68,7 @@ func main() {
 	flag.Parse()
 
 	if run, ok := subcommands[flag.Arg(0)]; ok {
+		go endUnread(os.Stderr)
 		if err := run(appcontext.Context(), flag.Args()[1:], os.Getenv); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

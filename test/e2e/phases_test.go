@@ -134,10 +134,10 @@ COPY --needed --from=scripts /`+h.token+`/ /t/
 COPY --from=scripts /result /
 `)
 		var directories strings.Builder
-		for i := range 2000 {
+		for i := range 1000 { // the most that a search takes
 			fmt.Fprintf(&directories, "/d%d:", i)
 		}
-		h.hold = []string{"--opt=build-arg:DIRECTORIES=" + directories.String(), "--opt=build-arg:FILES=2000"}
+		h.hold = []string{"--opt=build-arg:DIRECTORIES=" + directories.String(), "--opt=build-arg:FILES=5000"}
 		h.reached = func() bool { return runs("/bin/stagecraft-frontend\x00needed", h.token) }
 	},
 	"solving": func(t *testing.T, h *held) {
@@ -185,8 +185,9 @@ func (h *held) startHeld(t *testing.T, addr string) (cmd *exec.Cmd, printed *byt
 		_ = cmd.Wait()
 		t.Fatalf("the build never stood in its phase:\n%s", printed)
 	}
-	if found := processes(h.token); len(found) < 2 { // the client is one
-		t.Errorf("only %v are of the build", found)
+	time.Sleep(200 * time.Millisecond)
+	if found := processes(h.token); len(found) < 2 || !h.reached() { // the client is one
+		t.Errorf("the build does not stand still; its processes are %v and it prints\n%s", found, printed)
 	}
 	return cmd, printed, out
 }
@@ -222,10 +223,12 @@ func (h *held) signal(t *testing.T, text string, signal syscall.Signal) {
 	}
 }
 
-// nothingLeft fails the test when a process of the build does not go.
+// nothingLeft fails the test when a process of the build does not go by itself, long before it has done its work.
 func (h *held) nothingLeft(t *testing.T) {
 	t.Helper()
-	if !soon(t, func() bool { return len(processes(h.token)) == 0 }) {
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+	defer cancel()
+	if !waitFor(ctx, func() bool { return len(processes(h.token)) == 0 }) {
 		t.Errorf("processes are left: %v", processes(h.token))
 	}
 }
