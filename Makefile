@@ -21,6 +21,27 @@ docker20: engine ## Start Docker Engine 20.10, an old engine for tests
 docker20-stop: ## End what make docker20 started
 	@hack/engine/docker20.sh down
 
+.PHONY: moby
+moby: engine ## Start Docker Engine of today with each image store, for tests
+	@hack/engine/moby.sh up
+
+.PHONY: moby-stop
+moby-stop: ## End what make moby started
+	@hack/engine/moby.sh down
+
+.PHONY: buildkit07
+buildkit07: engine ## Start BuildKit v0.7, the oldest one that is tested
+	@hack/engine/buildkit07.sh up
+
+.PHONY: buildkit07-stop
+buildkit07-stop: ## End what make buildkit07 started
+	@hack/engine/buildkit07.sh down
+
+.PHONY: engines-stop
+engines-stop: ## End all engines that make e2e started
+	@hack/engine/engines.sh down
+	@hack/engine/engine.sh down
+
 .PHONY: image
 image: engine ## Build the frontend image and push it to the development registry
 	@$(ON_ENGINE) buildx bake --progress=plain image --set image.output=type=registry \
@@ -38,9 +59,13 @@ unit: ## Run the tests that need no engine
 # which end-to-end tests
 RUN = .
 
+# built: Docker Engine of today takes part when it is built already; all: it is built, in minutes
+ENGINES = built
+
 .PHONY: e2e
-e2e: image docker20 ## Run the end-to-end tests (RUN=TestName)
-	$(ON_ENGINE) eval "$$(hack/engine/docker20.sh env)" && go test -tags e2e -count=1 -timeout 40m -run '$(RUN)' ./test/e2e
+e2e: image ## Run the end-to-end tests (RUN=TestName, ENGINES=all)
+	@hack/engine/engines.sh up $(ENGINES)
+	$(ON_ENGINE) eval "$$(hack/engine/engines.sh env $(ENGINES))" && go test -tags e2e -count=1 -timeout 40m -run '$(RUN)' ./test/e2e
 
 .PHONY: demo
 demo: ## Build the image and some examples with it, and show what they do

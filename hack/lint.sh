@@ -19,14 +19,14 @@ say "golangci-lint"
 CGO_ENABLED=0 "$linter" run
 say "go.mod"
 go mod tidy -diff
-(cd hack/tools && go mod verify > /dev/null)
+for module in tools moby buildkit07; do (cd "hack/$module" && go mod verify > /dev/null); done
 (cd examples/hello && go vet ./...)
 say "actionlint $actionlint"
 go run "github.com/rhysd/actionlint/cmd/actionlint@$actionlint"
 if command -v shellcheck > /dev/null; then
   say "shellcheck"
   # lib.sh and its like are checked where they are sourced
-  shellcheck -x -P SCRIPTDIR .ci/run hack/*.sh hack/engine/{engine,docker20}.sh hack/engine/images/{apk,xx-go,xx-verify}
+  shellcheck -x -P SCRIPTDIR .ci/run hack/*.sh hack/engine/{engine,engines,docker20,moby,buildkit07}.sh hack/engine/images/{apk,xx-go,xx-verify}
 else
   say "shellcheck is not installed: shell scripts are not checked"
 fi

@@ -123,7 +123,7 @@ status() {
 }
 
 command -v go > /dev/null || die "no go in PATH; the development engine is built with Go"
-tools=$(tools_dir)
+tools=$(programs_dir tools)
 mkdir -p "$state"
 socket=$(socket_path "$state" buildkitd)
 tmp=$(dirname "$socket")/tmp # short too: buildkitd makes sockets there
