@@ -86,21 +86,20 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// TestConditionsOnDocker20 builds the same on an engine of 2020.
-func TestConditionsOnDocker20(t *testing.T) {
+// TestConditionsOnEngines builds the same on other engines.
+func TestConditionsOnEngines(t *testing.T) {
 	t.Parallel()
-	docker20Frontend(t)
 	dir := project(t, conditional+`-- show/Dockerfile --
 # syntax=stagecraft/dockerfile:1
 FROM busybox AS base
 COPY --if-exists here nowhere/at/all sub/here sub/only /ctx/
 RUN --if=TARGETARCH ls /ctx
-CMD ["cat", "/ctx/here", "/ctx/only"]
 `)
-	docker20(t, dir, "build", "-t", "sc-conditions", ".").ok(t)
-	docker20(t, dir, "build", "-t", "sc-conditions-show", "-f", "show/Dockerfile", ".").ok(t)
-	if got := docker20(t, "", "run", "--rm", "--network=none", "sc-conditions-show").ok(t).stdout; got != "below\nonly\n" {
-		t.Errorf("the container prints %q", got)
-	}
-	docker20(t, dir, "build", "--build-arg=KIND=other", ".").fails(t, "all stages base are off")
+	onEngines(t, func(t *testing.T, on target) {
+		on.build(t, dir).ok(t)
+		if got := on.prints(t, dir, []string{"-f", "show/Dockerfile"}, "cat", "/ctx/here", "/ctx/only"); got != "below\nonly\n" {
+			t.Errorf("it prints %q", got)
+		}
+		on.build(t, dir, "--build-arg=KIND=other").fails(t, "all stages base are off")
+	})
 }

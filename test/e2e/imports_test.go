@@ -277,15 +277,15 @@ RUN echo "about to fail: $WHAT" && \
 	}
 }
 
-// TestImportsOnDocker20 builds a project and a library on an engine of 2020.
-func TestImportsOnDocker20(t *testing.T) {
+// TestImportsOnEngines builds a project and a library on other engines.
+func TestImportsOnEngines(t *testing.T) {
 	t.Parallel()
-	docker20Frontend(t)
 	_, url, _ := repository(t, library)
-	dir := project(t, importing+"-- lib.Dockerfile --\n"+syntaxLine+"IMPORT --from="+url+"#v1 stages.Dockerfile AS lib\nFROM lib.show\nCMD [\"cat\", \"/out\"]\n")
-	docker20(t, dir, "build", "-t", "sc-imports", ".").ok(t)
-	docker20(t, dir, "build", "-t", "sc-library", "-f", "lib.Dockerfile", ".").ok(t)
-	if got := docker20(t, "", "run", "--rm", "--network=none", "sc-library").ok(t).stdout; got != "unset unset of the library\n" {
-		t.Errorf("the container prints %q", got)
-	}
+	dir := project(t, importing+"-- lib.Dockerfile --\n"+syntaxLine+"IMPORT --from="+url+"#v1 stages.Dockerfile AS lib\nFROM lib.show\n")
+	onEngines(t, func(t *testing.T, on target) {
+		on.build(t, dir).ok(t)
+		if got := on.prints(t, dir, []string{"-f", "lib.Dockerfile"}, "cat", "/out"); got != "unset unset of the library\n" {
+			t.Errorf("it prints %q", got)
+		}
+	})
 }

@@ -76,6 +76,25 @@ func TestLock(t *testing.T) {
 	buildx(t, dir, "--call=check").fails(t, "NotLocked", name+" is not in Dockerfile.lock")
 }
 
+// TestLockOnEngines guards that other engines write a lock and keep to it.
+func TestLockOnEngines(t *testing.T) {
+	t.Parallel()
+	onEngines(t, func(t *testing.T, on target) {
+		name := "lock" + strings.ToLower(strings.ReplaceAll(unique(), ".", "-")) + "/base:1"
+		base(t, name, "one")
+		dir := project(t, "-- Dockerfile --\n"+syntaxLine+"LOCK\nFROM "+name+" AS build\nRUN cp /text /out\nFROM busybox\nCOPY --from=build /out /\n")
+		on.build(t, dir).fails(t, "there is no file Dockerfile.lock")
+		on.build(t, dir, "--target=:lock", "--output=.").ok(t)
+		base(t, name, "two")
+		for want, args := range map[string][]string{"one": nil, "two": {"--build-arg=STAGECRAFT_LOCK=off"}} {
+			if got := on.prints(t, dir, args, "cat", "/out"); got != want+"\n" {
+				t.Errorf("with %v it prints %q", args, got)
+			}
+		}
+		on.call(t, dir, "--call=lock", "--build-arg=STAGECRAFT_LOCK=verify").fails(t, "Dockerfile.lock, line 3: "+name+" is sha256:")
+	})
+}
+
 // TestLockedSources guards that repositories and files come as the lock pins them, also
 // where what their names mean moves.
 func TestLockedSources(t *testing.T) {

@@ -161,12 +161,14 @@ func TestNeededIsCached(t *testing.T) {
 	}
 }
 
-// TestNeededOnDocker20 guards it on an engine that does not say what image the frontend has.
-func TestNeededOnDocker20(t *testing.T) {
+// TestNeededOnEngines guards it on engines of which some do not say what image the frontend has.
+func TestNeededOnEngines(t *testing.T) {
 	t.Parallel()
-	docker20Frontend(t)
-	docker20(t, project(t, needs), "build", "--target=bash", "-t", "sc-needed", ".").ok(t)
-	if got := docker20(t, "", "run", "--rm", "--network=none", "sc-needed", "/bin/bash", "-c", "echo it runs").ok(t).stdout; got != "it runs\n" {
-		t.Errorf("the container prints %q", got)
-	}
+	dir := project(t, needs)
+	onEngines(t, func(t *testing.T, on target) {
+		if got := on.prints(t, dir, []string{"--target=bash"}, "/bin/bash", "-c", "echo it runs"); got != "it runs\n" {
+			t.Errorf("it prints %q", got)
+		}
+		on.refuses(t, dir, []string{"--target=missing"}, "COPY --needed: ", "libtinfo.so.6")
+	})
 }

@@ -74,18 +74,20 @@ func TestLimitThatIsExceeded(t *testing.T) {
 	buildx(t, foreign, "--platform=linux/arm64").fails(t, "more than --max-size=100kB", "/bin")
 }
 
-// TestLimitOnDocker20 builds on an engine that lacks the op for gates, and does not say what image
+// TestLimitOnEngines builds on engines of which some lack the op for gates, or do not say what image
 // the frontend has.
-func TestLimitOnDocker20(t *testing.T) {
+func TestLimitOnEngines(t *testing.T) {
 	t.Parallel()
-	docker20Frontend(t)
 	dir := project(t, limited)
-	docker20(t, dir, "build", "--target=app", "--build-arg=RUN_ID=2", "-t", "sc-limited", ".").ok(t).prints(t, "[app] size of the tree")
-	docker20(t, dir, "build", "--target=app", "--build-arg=RUN_ID=2", "--build-arg=LIMIT=1", "-t", "sc-too-large", ".").fails(t, "more than --max-size=1MB", "most was added here:")
-	docker20(t, "", "inspect", "sc-too-large").fails(t, "No such object")
-	if got := docker20(t, "", "run", "--rm", "--network=none", "sc-limited").ok(t).stdout; got != "2\n" {
-		t.Errorf("the container prints %q", got)
-	}
+	onEngines(t, func(t *testing.T, on target) {
+		id := unique()
+		args := []string{"--target=app", "--build-arg=RUN_ID=" + id}
+		on.build(t, dir, args...).ok(t).prints(t, "[app] size of the tree")
+		on.refuses(t, dir, append(args, "--build-arg=LIMIT=1"), "more than --max-size=1MB", "most was added here:")
+		if got := on.prints(t, dir, args, "cat", "/id"); got != id+"\n" {
+			t.Errorf("it prints %q", got)
+		}
+	})
 }
 
 // TestSizes guards what --call=size tells of an image on two platforms, against what is in it, and

@@ -173,7 +173,7 @@ func manifests(tb testing.TB, layout string) []string {
 }
 
 // TestStageFunctionsOfOtherClients builds calls with bake, from bake's linked
-// targets, with the client library's function, and with Docker Engine 20.10.
+// targets, with the client library's function, and on other engines.
 func TestStageFunctionsOfOtherClients(t *testing.T) {
 	t.Parallel()
 	t.Run("bake", func(t *testing.T) {
@@ -199,10 +199,7 @@ EOT
 `)
 		run(t, dir, "buildx", "bake", "--progress=plain", "linked").ok(t).prints(t, "build(PKG=./cmd/worker) 4/4] RUN", "twice(FROM=a)", "twice(FROM=b)")
 	})
-	t.Run("Docker Engine 20.10", func(t *testing.T) {
-		t.Parallel()
-		docker20Frontend(t)
-		dir := project(t, `
+	dir := project(t, `
 -- Dockerfile --
 # syntax=stagecraft/dockerfile:1
 MOUNT mounted from=note(TEXT=mounted),target=/m
@@ -212,12 +209,12 @@ RUN echo "$TEXT" > /note
 FROM busybox
 COPY --from=note(TEXT=["good morning","good night"]) /note /notes/$TEXT
 RUN --mount=mounted cp /m/note /notes/mounted
-CMD ["sh", "-c", "cat /notes/*"]
 `)
-		docker20(t, dir, "build", "-t", "sc-notes", ".").ok(t)
-		if got := docker20(t, "", "run", "--rm", "--network=none", "sc-notes").ok(t).stdout; got != "good morning\ngood night\nmounted\n" {
-			t.Errorf("the container prints %q", got)
+	onEngines(t, func(t *testing.T, on target) {
+		if got := on.prints(t, dir, nil, "sh", "-c", "cat /notes/*"); got != "good morning\ngood night\nmounted\n" {
+			t.Errorf("it prints %q", got)
 		}
+		on.build(t, dir, "--target=note").fails(t, "line 4", "TEXT")
 	})
 }
 

@@ -78,6 +78,7 @@ func TestValuesOutOfNoFile(t *testing.T) {
 	t.Parallel()
 	dir := project(t, "-- Dockerfile --\n"+syntaxLine+"FROM busybox AS v\nRUN mkfifo /f\nFROM busybox\nENV --from=v --file=/f A\n")
 	buildx(t, dir).fails(t, "line 5, column 14: /f of v is no regular file")
-	docker20Frontend(t)
-	docker20(t, dir, "build", ".").fails(t, "line 5, column 14: /f of v is no regular file")
+	onEngines(t, func(t *testing.T, on target) {
+		on.build(t, dir).fails(t, "line 5, column 14: /f of v is no regular file")
+	})
 }

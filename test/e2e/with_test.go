@@ -5,6 +5,7 @@ package e2e
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -186,26 +187,33 @@ func TestMergeOfImagesAndContexts(t *testing.T) {
 	}
 }
 
-// TestMergeOnOldEngine guards that an engine without merges makes the same tree, by copies, and the
+// TestMergeOnEngines guards that engines without merges make the same tree, by copies, and the
 // same config.
-func TestMergeOnOldEngine(t *testing.T) {
+func TestMergeOnEngines(t *testing.T) {
 	t.Parallel()
-	docker20Frontend(t)
 	dir := project(t, merged)
+	want := map[string]map[string]string{}
 	for _, target := range []string{"dev", "turned"} {
-		old, now := filepath.Join(t.TempDir(), "old.tar"), filepath.Join(t.TempDir(), "now.tar")
-		docker20(t, dir, "build", "--target="+target, "--output=type=tar,dest="+old, ".").ok(t)
-		buildx(t, dir, "--target="+target, "--output=type=tar,dest="+now).ok(t)
-		if diff := cmp.Diff(entriesOf(t, now), entriesOf(t, old)); diff != "" {
-			t.Errorf("%s: the tree with merges (-) and without (+):\n%s", target, diff)
+		out := filepath.Join(t.TempDir(), "now.tar")
+		buildx(t, dir, "--target="+target, "--output=type=tar,dest="+out).ok(t)
+		want[target] = entriesOf(t, out)
+	}
+	onEngines(t, func(t *testing.T, on target) {
+		for target, want := range want {
+			out := filepath.Join(t.TempDir(), "tree.tar")
+			on.build(t, dir, "--target="+target, "--output=type=tar,dest="+out).ok(t)
+			if diff := cmp.Diff(want, entriesOf(t, out)); diff != "" {
+				t.Errorf("%s: the tree of the development engine (-) and of this one (+):\n%s", target, diff)
+			}
 		}
-	}
-	tag := "merge-" + strings.ReplaceAll(unique(), ".", "-")
-	docker20(t, dir, "build", "--target=dev", "-t", tag, ".").ok(t)
-	t.Cleanup(func() { docker20(t, dir, "rmi", "-f", tag) })
-	if got := docker20(t, dir, "run", "--rm", "--network=none", tag, "sh", "-c", "cat /opt/tool; ls /opt; echo $PATH $PYTHON").ok(t).stdout; got != "tool\nkept\nnode\npython\nshared\ntool\n/opt/node/bin:/opt/python/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin 1\n" {
-		t.Errorf("it prints %q", got)
-	}
+		if on.docker == "" {
+			return
+		}
+		got := on.prints(t, dir, []string{"--target=dev"}, "sh", "-c", "cat /opt/tool; ls /opt; echo $PATH $PYTHON")
+		if got != "tool\nkept\nnode\npython\nshared\ntool\n/opt/node/bin:/opt/python/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin 1\n" {
+			t.Errorf("it prints %q", got)
+		}
+	})
 }
 
 // entriesOf tells what a tar has at each path, but for times: steps run at their own.
@@ -262,16 +270,11 @@ FROM --squash dev AS flat
 			t.Errorf("%s: the capability is %q", target, got)
 		}
 	}
-	docker20Frontend(t)
-	tag := "capable-" + strings.ReplaceAll(unique(), ".", "-")
-	docker20(t, dir, "build", "--target=flat", "-t", tag, ".").ok(t)
-	t.Cleanup(func() { docker20(t, dir, "rmi", "-f", tag) })
-	saved := filepath.Join(t.TempDir(), "saved")
-	docker20(t, dir, "save", "-o", saved+".tar", tag).ok(t)
-	run(t, "", "sh", "-c", "mkdir "+saved+" && tar xf "+saved+".tar -C "+saved).ok(t)
-	if got := capabilityOf(t, saved, "opt/tool"); got != capability {
-		t.Errorf("without merges the capability is %q", got)
-	}
+	onEngines(t, func(t *testing.T, on target) {
+		if got := capabilityOf(t, on.layers(t, dir, "--target=flat"), "opt/tool"); got != capability {
+			t.Errorf("the capability is %q", got)
+		}
+	})
 }
 
 // capabilityOf returns the capability that a file has in the layers below a directory.
@@ -286,7 +289,13 @@ func capabilityOf(t *testing.T, dir, name string) (capability string) {
 			return err
 		}
 		defer f.Close()
-		for r := tar.NewReader(f); ; {
+		layer := io.Reader(f)
+		if unzipped, err := gzip.NewReader(f); err == nil {
+			layer = unzipped
+		} else if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		for r := tar.NewReader(layer); ; {
 			h, err := r.Next()
 			if err != nil { // the end, or no layer
 				return nil
