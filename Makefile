@@ -48,9 +48,12 @@ image: engine ## Build the frontend image and push it to the development registr
 		--set "image.tags=$$STAGECRAFT_REGISTRY/stagecraft/dockerfile:1" > .cache/image.log 2>&1 \
 		|| { tail -n 40 .cache/image.log >&2; exit 1; }
 
+# built: Docker Engine of today takes part when it is built already; all: it is built, in minutes
+ENGINES ?= built
+
 .PHONY: test
 test: ## Run every test; sets up the development engine
-	@hack/test.sh
+	@ENGINES=$(ENGINES) hack/test.sh
 
 .PHONY: unit
 unit: ## Run the tests that need no engine
@@ -58,9 +61,6 @@ unit: ## Run the tests that need no engine
 
 # which end-to-end tests
 RUN = .
-
-# built: Docker Engine of today takes part when it is built already; all: it is built, in minutes
-ENGINES = built
 
 .PHONY: e2e
 e2e: image ## Run the end-to-end tests (RUN=TestName, ENGINES=all)

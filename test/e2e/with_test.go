@@ -202,7 +202,12 @@ func TestMergeOnEngines(t *testing.T) {
 		for target, want := range want {
 			out := filepath.Join(t.TempDir(), "tree.tar")
 			on.build(t, dir, "--target="+target, "--output=type=tar,dest="+out).ok(t)
-			if diff := cmp.Diff(want, entriesOf(t, out)); diff != "" {
+			got := entriesOf(t, out)
+			if on.docker == "" { // a RUN of BuildKit v0.7 leaves the files that it mounted
+				delete(got, "etc/hosts")
+				delete(got, "etc/resolv.conf")
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s: the tree of the development engine (-) and of this one (+):\n%s", target, diff)
 			}
 		}
