@@ -52,6 +52,30 @@ who.txt
 			t.Errorf("layers %s, with the engine's frontend %s", got, own)
 		}
 		on.refuses(t, dir, []string{"--target=broken", "--secret=id=who,src=who.txt"}, "about to fail", "[broken 1/1] RUN echo about to fail; exit 9", "exit code: 9")
+		// an image of the frontend that no registry has
+		local := "127.0.0.1:1/" + frontendImage
+		on.run(t, "tag", frontendImage, local).ok(t)
+		on.build(t, plain, "--build-arg=BUILDKIT_SYNTAX="+local).ok(t)
 		on.refuses(t, typo, nil, "unknown instruction: COPYY (did you mean COPY?)")
+	})
+}
+
+// TestPlatformsOfDockerEngine guards images for several platforms, which the containerd image store
+// alone holds.
+func TestPlatformsOfDockerEngine(t *testing.T) {
+	t.Parallel()
+	dir := project(t, released)
+	onDockerEngines(t, func(t *testing.T, on target) {
+		id := unique()
+		args := []string{"--target=app", "--platform=linux/amd64,linux/arm64", "--build-arg=RUN_ID=" + id}
+		if on.name != "containerd" {
+			on.build(t, dir, args...).fails(t, "not supported")
+			return
+		}
+		if got := on.prints(t, dir, args, "cat", "/out"); got != "linux/amd64 "+id+"\n" {
+			t.Errorf("the container prints %q", got)
+		}
+		on.refuses(t, dir, append(args, "--build-arg=FAIL=1"), "the test failed")
+		on.build(t, dir, "--target=release", "--build-arg=RUN_ID="+id).ok(t).prints(t, "building for darwin/arm64")
 	})
 }

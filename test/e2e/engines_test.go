@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 // target is an engine beside the development engine, and a stock client of it.
 type target struct {
+	name    string
 	environ []string // of the client
 	client  []string // the command that builds
 	docker  string   // a Docker client, for a Docker Engine
@@ -24,7 +26,7 @@ func onEngines(t *testing.T, test func(t *testing.T, on target)) {
 	t.Run("buildkit07", func(t *testing.T) {
 		t.Parallel()
 		takesPart(t, "buildkit07")
-		on := target{[]string{"DOCKER_CONFIG=" + t.TempDir(), "BUILDX_BUILDER=buildkit07", "BUILDKIT_PROGRESS=plain"}, []string{"buildx", "build"}, ""}
+		on := target{"buildkit07", []string{"DOCKER_CONFIG=" + t.TempDir(), "BUILDX_BUILDER=buildkit07", "BUILDKIT_PROGRESS=plain"}, []string{"buildx", "build"}, ""}
 		runWith(t, "", on.environ, "buildx", "create", "--name=buildkit07", "--driver=remote", env(t, "BUILDKIT07_HOST")).ok(t)
 		test(t, on)
 	})
@@ -43,6 +45,7 @@ func onDockerEngines(t *testing.T, test func(t *testing.T, on target)) {
 			t.Parallel()
 			takesPart(t, engine.makes)
 			on := target{
+				engine.name,
 				[]string{"DOCKER_HOST=" + env(t, engine.host), "DOCKER_CONFIG=" + t.TempDir(), "BUILDX_BUILDER=default", "BUILDKIT_PROGRESS=plain", "DOCKER_BUILDKIT=1"},
 				[]string{"buildx", "build"}, env(t, "DOCKER20_CLI"),
 			}
@@ -87,7 +90,13 @@ func (on target) run(tb testing.TB, args ...string) command {
 func (on target) tag(t *testing.T) string {
 	t.Helper()
 	tag := "sc-" + strings.ReplaceAll(unique(), ".", "-")
-	t.Cleanup(func() { on.run(t, "rmi", "-f", tag) })
+	t.Cleanup(func() {
+		cmd := exec.Command(on.docker, "rmi", "-f", tag) // the context of the test is over
+		cmd.Env = append(os.Environ(), on.environ...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
 	return tag
 }
 
@@ -148,8 +157,8 @@ func TestEnginesAreOfTheirKind(t *testing.T) {
 	onDockerEngines(t, func(t *testing.T, on target) {
 		store := on.run(t, "info", "--format={{.ServerVersion}} {{.Driver}} {{.DriverStatus}}").ok(t).stdout
 		old, containerd := strings.HasPrefix(store, "20.10."), strings.Contains(store, "io.containerd.snapshotter.v1")
-		if name := filepath.Base(t.Name()); old != (name == "docker20") || containerd != (name == "containerd") {
-			t.Errorf("%s is %s", name, store)
+		if old != (on.name == "docker20") || containerd != (on.name == "containerd") {
+			t.Errorf("it is %s", store)
 		}
 	})
 }
