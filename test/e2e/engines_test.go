@@ -74,7 +74,7 @@ func (on target) build(tb testing.TB, dir string, args ...string) command {
 	return runWith(tb, dir, on.environ, slices.Concat(on.client, args, []string{"."})...)
 }
 
-// call makes a call, which needs a client of today.
+// call builds with a client of today, for calls and what else an old one lacks.
 func (on target) call(tb testing.TB, dir string, args ...string) command {
 	tb.Helper()
 	return runWith(tb, dir, on.environ, slices.Concat([]string{"buildx", "build"}, args, []string{"."})...)
