@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -134,6 +135,20 @@ func (on target) refuses(t *testing.T, dir string, args []string, want ...string
 	if files, err := os.ReadDir(out); len(files) > 0 {
 		t.Errorf("the failed build left %v, %v", files, err)
 	}
+}
+
+// tree builds an image and tells what is at each path.
+func (on target) tree(t *testing.T, dir string, args ...string) map[string]string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "tree.tar")
+	on.build(t, dir, append(args, "--output=type=tar,dest="+out)...).ok(t)
+	tree := entriesOf(t, out)
+	if on.name == "buildkit07" { // where a RUN leaves the files that it mounted
+		maps.DeleteFunc(tree, func(path, _ string) bool {
+			return strings.HasSuffix(path, "etc/hosts") || strings.HasSuffix(path, "etc/resolv.conf")
+		})
+	}
+	return tree
 }
 
 // layers builds an image and returns a directory that has its layers.

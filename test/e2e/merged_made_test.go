@@ -30,7 +30,6 @@ COPY --from=ab / /
 // counts as often as once, and reset and squash change no file.
 func TestMadeMerges(t *testing.T) {
 	t.Parallel()
-	docker20Frontend(t)
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
@@ -46,25 +45,28 @@ func TestMadeMerges(t *testing.T) {
 				fmt.Fprintf(&file, "COPY --from=%s / /%s/\n", stage, stage)
 			}
 			dir := project(t, "-- Dockerfile --\n"+file.String())
-			now, old := filepath.Join(t.TempDir(), "now.tar"), filepath.Join(t.TempDir(), "old.tar")
-			buildx(t, dir, "--output=type=tar,dest="+now).ok(t)
-			docker20(t, dir, "build", "--output=type=tar,dest="+old, ".").ok(t)
-			trees := requireMerges(t, now)
-			if diff := cmp.Diff(trees["ab"], requireMerges(t, old)["ab"]); diff != "" {
-				t.Errorf("the tree with merges (-) and by copies (+):\n%s", diff)
-			}
-			if t.Failed() {
-				t.Log(file.String())
-			}
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Log(file.String())
+				}
+			})
+			out := filepath.Join(t.TempDir(), "tree.tar")
+			buildx(t, dir, "--output=type=tar,dest="+out).ok(t)
+			trees := requireMerges(t, entriesOf(t, out))
+			onEngines(t, func(t *testing.T, on target) {
+				if diff := cmp.Diff(trees["ab"], requireMerges(t, on.tree(t, dir))["ab"]); diff != "" {
+					t.Errorf("the tree of the development engine (-) and of this one (+):\n%s", diff)
+				}
+			})
 		})
 	}
 }
 
 // requireMerges returns the trees of the stages of a made-up file.
-func requireMerges(t *testing.T, path string) map[string]map[string]string {
+func requireMerges(t *testing.T, entries map[string]string) map[string]map[string]string {
 	t.Helper()
 	trees := map[string]map[string]string{}
-	for path, entry := range entriesOf(t, path) {
+	for path, entry := range entries {
 		stage, path, _ := strings.Cut(path, "/")
 		if path == "" {
 			continue
