@@ -122,19 +122,20 @@ func (on target) prints(t *testing.T, dir string, args []string, argv ...string)
 
 // refuses guards that a build fails, with all that is wanted in what it prints, and that nothing
 // comes out of it.
-func (on target) refuses(t *testing.T, dir string, args []string, want ...string) {
+func (on target) refuses(t *testing.T, dir string, args []string, want ...string) command {
 	t.Helper()
 	if on.docker != "" {
 		tag := on.tag(t)
-		on.build(t, dir, append(args, "-t", tag)...).fails(t, want...)
+		c := on.build(t, dir, append(args, "-t", tag)...).fails(t, want...)
 		on.run(t, "inspect", tag).fails(t, "No such object")
-		return
+		return c
 	}
 	out := filepath.Join(t.TempDir(), "out")
-	on.build(t, dir, append(args, "--output="+out)...).fails(t, want...)
+	c := on.build(t, dir, append(args, "--output="+out)...).fails(t, want...)
 	if files, err := os.ReadDir(out); len(files) > 0 {
 		t.Errorf("the failed build left %v, %v", files, err)
 	}
+	return c
 }
 
 // tree builds an image and tells what is at each path.
