@@ -19,7 +19,7 @@ built() { [ -d "$programs" ]; }
 build() {
   built && return
   need_packages gcc libc6-dev libseccomp-dev pkg-config # runc has C in it
-  say "building Docker Engine $version from source (nine minutes of a processor, once)"
+  say "building Docker Engine $version from source (eight minutes of a processor, once)"
   CGO_ENABLED=1 build_programs moby -tags seccomp -ldflags "-s -w -X github.com/moby/moby/v2/dockerversion.Version=${version#v}"
 }
 
