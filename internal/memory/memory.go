@@ -7,7 +7,7 @@ import "runtime/debug"
 
 const (
 	// percent is how much the heap may grow between two collections.
-	percent = 400
+	percent = 1600
 	// limit is the heap, in bytes, near which the collector works as often as it
 	// has to.
 	limit = 1 << 30
