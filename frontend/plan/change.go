@@ -88,7 +88,7 @@ func (p *planner) changeBase(inst *Instance, at place) error {
 		return nil
 	}
 	base.Open = true
-	inst.Carried, err = p.carried(base.To, len(base.To.Instructions), base.Changes, inst.From)
+	inst.Carried, err = p.carried(base.To, len(base.To.Instructions), *base, inst.From)
 	return err
 }
 
@@ -189,14 +189,17 @@ func (s *scope) hides(name string) bool {
 
 // apply makes a change of the base one of its names.
 func (s *scope) apply(c Change) {
-	if t, ok := c.(Take); ok {
-		s.take(t.In)
-		return
+	switch c := c.(type) {
+	case Take:
+		s.take(c.In)
+	case Merge:
+		s.merge(c)
+	case Reset:
+		s.reset(c)
 	}
-	r, ok := c.(Reset)
-	if !ok {
-		return
-	}
+}
+
+func (s *scope) reset(r Reset) {
 	for _, u := range r.Parts {
 		s.unset(u, r.In)
 	}

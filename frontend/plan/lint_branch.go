@@ -230,7 +230,8 @@ func (p *planner) examineConditions(in *syntax.Instruction, part []*syntax.Instr
 	}
 }
 
-// inherits returns the names that a stage may have from those that it is built FROM.
+// inherits returns the names that a stage may have from those that it is built FROM, and from
+// the operands of a merge.
 // known is false when nobody can tell.
 func (d *dockerfile) inherits(stage *syntax.Stage) (names []string, known bool) {
 	known = true
@@ -247,12 +248,16 @@ func (d *dockerfile) inherits(stage *syntax.Stage) (names []string, known bool) 
 		if s != stage {
 			names = append(names, namesOf(s.Instructions)...)
 		}
-		base := s.From.References[len(s.From.References)-1].Target
-		if d.imported(base) || syntax.IsFile(base) || strings.Contains(base, "$") {
-			known = false
-		}
-		for _, below := range d.stages(base) {
-			visit(below)
+		for _, ref := range s.From.References {
+			if !ref.Base && !ref.With {
+				continue
+			}
+			if d.imported(ref.Target) || syntax.IsFile(ref.Target) || strings.Contains(ref.Target, "$") {
+				known = false
+			}
+			for _, below := range d.stages(ref.Target) {
+				visit(below)
+			}
 		}
 	}
 	visit(stage)

@@ -26,6 +26,8 @@ type Operand struct {
 	Unit, Ancestor *Instance
 	// Nothing says that the base is built on it.
 	Nothing bool
+	// names are those of Unit, below those of Ancestor.
+	names, below *scope
 }
 
 // Refuse implements Change.
@@ -63,6 +65,14 @@ func (p *planner) merge(inst *Instance, at place) (m Merge, ok bool, err error) 
 		}
 		if err := p.ancestor(inst, at, &o, base); err != nil {
 			return m, false, err
+		}
+		if o.names, err = o.Unit.scopeBefore(p, len(o.Unit.Instructions)); err != nil {
+			return m, false, err
+		}
+		if o.Ancestor != nil {
+			if o.below, err = o.Ancestor.scopeBefore(p, len(o.Ancestor.Instructions)); err != nil {
+				return m, false, err
+			}
 		}
 		m.Operands = append(m.Operands, o)
 	}

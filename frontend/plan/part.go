@@ -135,7 +135,7 @@ func (c *cutter) fill(part *Instance, end int) error {
 		platform := c.above.Platform()
 		part.Base = Edge{Kind: KindBase, To: c.above, Platform: &platform, Sealed: true, Open: true, Within: true, Changes: c.changes}
 		var err error
-		if part.Carried, err = c.p.carried(c.whole, c.from, nil, c.whole.Instructions[c.from-1]); err != nil {
+		if part.Carried, err = c.p.carried(c.whole, c.from, Edge{}, c.whole.Instructions[c.from-1]); err != nil {
 			return err
 		}
 		triggers := Edge{To: c.above}.Triggers()
@@ -157,8 +157,8 @@ func (c *cutter) fill(part *Instance, end int) error {
 }
 
 // carried returns the ARGs that what follows instruction number n of an instance has from
-// there, once the changes are made. at is where that is.
-func (p *planner) carried(whole *Instance, n int, changes []Change, at *syntax.Instruction) ([]Carried, error) {
+// there, once the changes of a base are made and its triggers have run. at is where that is.
+func (p *planner) carried(whole *Instance, n int, base Edge, at *syntax.Instruction) ([]Carried, error) {
 	above, err := whole.scopeBefore(p, n)
 	if err != nil {
 		return nil, err
@@ -167,8 +167,8 @@ func (p *planner) carried(whole *Instance, n int, changes []Change, at *syntax.I
 	if at.Keyword == command.From {
 		names.begin()
 	}
-	for _, c := range changes {
-		names.apply(c)
+	if err := names.change(base, nil); err != nil {
+		return nil, err
 	}
 	var out []Carried
 	for _, d := range whole.declarations(n) {

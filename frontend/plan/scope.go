@@ -175,6 +175,11 @@ func (s *scope) inherit(base Edge, until *syntax.Instruction) error {
 			s.begin()
 		}
 	}
+	return s.change(base, until)
+}
+
+// change makes the changes of a base, and runs its triggers up to one of them; nil for all.
+func (s *scope) change(base Edge, until *syntax.Instruction) error {
 	for _, c := range base.Changes {
 		s.apply(c)
 	}
@@ -264,8 +269,18 @@ func (s *scope) declare(in *syntax.Instruction, cmd any) error {
 }
 
 // begin makes the names those of a stage that begins: there the ENVs of the image count again,
-// whatever ARG stood below them.
-func (s *scope) begin() { maps.Copy(s.local, s.config) }
+// whatever ARG stood below them. Which these are is not known where a file may set any name.
+func (s *scope) begin() {
+	maps.Copy(s.local, s.config)
+	for name := range s.local {
+		if _, known := s.config[name]; known {
+			continue
+		}
+		if why := s.maySet(name); why != nil {
+			s.local[name] = value{declared: true, set: true, arg: true, unknown: why}
+		}
+	}
+}
 
 // clone returns a scope that changes without s.
 func (s *scope) clone() *scope {

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
@@ -57,20 +58,25 @@ func (s *scope) take(in *syntax.Instruction) {
 		source = v.File + " of " + source
 	}
 	if len(v.Names) == 0 { // any name may be among them
-		s.opened = &opening{source, in}
-		s.gone = nil
-		for name, old := range s.local {
-			if !old.arg {
-				delete(s.local, name)
-				delete(s.config, name)
-			}
-		}
+		s.open(&opening{source, in})
 		return
 	}
 	for _, n := range v.Names {
 		value := value{set: true, declared: true, unknown: &unknown{name: n.Name, base: fmt.Sprintf("what line %d takes", in.StartLine), taken: source, line: in.StartLine}}
 		s.local[n.Name] = value
 		s.setConfig(n.Name, value)
+	}
+}
+
+// open makes any name one that a file may set.
+func (s *scope) open(o *opening) {
+	s.opened = o
+	s.gone = nil
+	for name, old := range s.local {
+		if !old.arg {
+			delete(s.local, name)
+			delete(s.config, name)
+		}
 	}
 }
 
@@ -101,7 +107,7 @@ type opening struct {
 
 // maySet returns why a name is not known: a file above may set it; nil if none does.
 func (s *scope) maySet(name string) *unknown {
-	if s.opened == nil || Predefined(name) || s.takenBy(name) != nil {
+	if s.opened == nil || Predefined(name) || strings.HasPrefix(name, dataInput) || s.takenBy(name) != nil {
 		return nil
 	}
 	return &unknown{name: name, base: fmt.Sprintf("what line %d takes", s.opened.in.StartLine), taken: s.opened.source, line: s.opened.in.StartLine, open: true}
