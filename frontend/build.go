@@ -78,6 +78,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	rules := bc.LinterConfig // New takes it away
 	heed := func(warn llbgen.Warn) llbgen.Warn { return warn.UnderRules(rules, src.Data, pins.Fail) }
 	sources.Locks, pins.Sources, pins.Notify, pins.Wrong = pins, sources, heed(warnings.warn), locks.err
+	defer pins.Tell()
 	if locks.asked() {
 		bc.Target, options.Lower = "", true
 	}
@@ -100,6 +101,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 			lintSyntax(sources.MainText, pins, heed(warn))
 			err := gen.Check(ctx, warn)
 			q.lintSources(ctx)
+			pins.Tell()
 			return cmp.Or(err, pins.Failed())
 		})
 	}
@@ -134,6 +136,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 		return nil, place(err, sources)
 	}
 	lintLockArg(opts, gen, pins, heed(warnings.warn))
+	pins.Tell()
 	if err := pins.Failed(); err != nil {
 		return nil, place(err, sources)
 	}

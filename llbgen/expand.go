@@ -188,7 +188,7 @@ func (g *Generator) about(e *lower.Expansion, plans []*plan.Plan, wanted []*ocis
 	}
 	var args []string
 	for _, name := range slices.Sorted(maps.Keys(g.opt.BuildArgs)) {
-		if !passedOn(name) {
+		if !passedOn(name) && slices.ContainsFunc(plans, func(p *plan.Plan) bool { return !slices.Contains(p.Computed, name) }) {
 			args = append(args, name)
 		}
 	}

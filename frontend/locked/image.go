@@ -50,7 +50,7 @@ func (r *resolver) ResolveImageConfig(ctx context.Context, ref string, opt sourc
 	if err == nil && e != nil && dgst.String() != e.Pin && (shown == "" || strings.Contains(shown, e.Pin)) {
 		err = fmt.Errorf("%s pins it to %s, and the registry gives %s", p.lock.Name, e.Pin, dgst)
 	}
-	if err != nil && e != nil && e.Before != "" && strings.Contains(err.Error(), "not found") && !strings.Contains(err.Error(), "no match for platform") {
+	if err != nil && e != nil && e.Before != "" && strings.Contains(err.Error(), "not found") && !strings.Contains(err.Error(), noPlatform) {
 		err = fmt.Errorf("%s pins it to %s, which is not there any more: pass --build-arg STAGECRAFT_LOCK=update:%s to %s: %w", p.lock.Name, e.Pin, e.Source, p.command, err)
 	}
 	return shown, dgst, config, err
@@ -71,6 +71,9 @@ func (u unasked) ResolveImageConfig(ctx context.Context, ref string, opt sourcer
 	return ref, "", []byte("{}"), err
 }
 
+// noPlatform is how an error says that an image is there, and not for a platform.
+const noPlatform = "no match for platform"
+
 // image returns an image reference as the lock pins it.
 func (p *Pins) image(ctx context.Context, ref string, opt sourceresolver.Opt) (string, *lock.Pinned, error) {
 	s, done, err := lock.ImageSource(ref)
@@ -90,7 +93,7 @@ func (p *Pins) image(ctx context.Context, ref string, opt sourceresolver.Opt) (s
 		if err == nil && dgst == "" {
 			err = errors.New("the engine says no digest")
 		}
-		if err != nil {
+		if err != nil && !strings.Contains(err.Error(), noPlatform) {
 			err = fmt.Errorf("%w (an image that only an engine has cannot be locked: pass it with --build-context %s=docker-image://%s)", err, s, s)
 		}
 		return s, dgst.String(), err

@@ -67,7 +67,8 @@ type Pins struct {
 	command string
 
 	mu       sync.Mutex
-	failed   error // what the rules of a file make of a warning
+	failed   error                    // what the rules of a file make of a warning
+	doubts   []*diagnostic.Diagnostic // that Notify has not been told
 	declared *syntax.Lock
 	owns     []*own // the locks of imported files
 	pinned   map[pinKey]*pinned
@@ -182,13 +183,30 @@ func (p *Pins) warn(format string, args ...any) {
 }
 
 func (p *Pins) notify(at diagnostic.Place, format string, args ...any) {
-	if p.Notify != nil {
-		p.Notify(diagnostic.Warnf(RuleNotLocked, at, format, args...))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doubts = append(p.doubts, diagnostic.Warnf(RuleNotLocked, at, format, args...))
+}
+
+// Tell gives Notify the warnings since the last time, in an order of their own: sources are
+// looked at side by side.
+func (p *Pins) Tell() {
+	p.mu.Lock()
+	doubts := p.doubts
+	p.doubts = nil
+	p.mu.Unlock()
+	if p.Notify == nil {
+		return
+	}
+	slices.SortStableFunc(doubts, func(a, b *diagnostic.Diagnostic) int {
+		return cmp.Or(cmp.Compare(a.Place.Line(), b.Place.Line()), cmp.Compare(a.Message, b.Message))
+	})
+	for _, d := range doubts {
+		p.Notify(d)
 	}
 }
 
-// Fail notes that the rules of a file make a warning an error: Notify may come from any
-// goroutine.
+// Fail notes that the rules of a file make a warning an error.
 func (p *Pins) Fail(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

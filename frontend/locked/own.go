@@ -3,7 +3,10 @@ package locked
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path"
 	"sync"
 
 	"github.com/moby/buildkit/solver/pb"
@@ -49,6 +52,9 @@ func (o *own) read(ctx context.Context, p *Pins) (*lock.Lock, error) {
 			if text, err = p.Sources.ReadLock(ctx, file); err == nil {
 				o.lock, err = lock.Parse(text)
 			} else {
+				if errors.Is(err, os.ErrNotExist) {
+					err = fmt.Errorf("%w: to write it, run docker build --file=%s --target=:lock -o . . in the directory of that file", err, path.Base(o.file.Path))
+				}
 				err = diagnostic.At(o.line.Place, err)
 			}
 		}

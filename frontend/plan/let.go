@@ -196,6 +196,7 @@ func (p *planner) warnComputed(env *Environment) {
 			let, taken = in, false
 		}
 		if let != nil && !taken {
+			p.out.Computed = append(p.out.Computed, name)
 			p.warn(RuleComputedArg, let.Place(let.Let.NameSpan), "%s is computed here: the build arg of the name does nothing", name)
 		}
 	}

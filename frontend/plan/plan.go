@@ -76,6 +76,8 @@ type Plan struct {
 	// sub-build for which they do.
 	Epochs   map[*Instance]*Instance
 	Warnings []*diagnostic.Diagnostic
+	// Computed are the build args that do nothing, since LETs compute their names.
+	Computed []string
 
 	files []*module.File
 	// choice are the inputs that decided which stage the root is, and those that any

@@ -110,21 +110,6 @@ func (in *Instruction) scan() error {
 	return nil
 }
 
-// unclosed refuses a flag whose quote nothing closes: upstream takes all that follows for
-// its value, which is another one once a part of it is replaced.
-func (in *Instruction) unclosed() error {
-	for _, f := range in.Flags {
-		if f.open >= 0 {
-			return errorAt(f.open, f.open+1, "the %c is not closed", in.Line[f.open])
-		}
-	}
-	return nil
-}
-
-// Unclosed is the error of an instruction in which a name is to be replaced, and a flag has a
-// quote that nothing closes; nil if there is none.
-func (in *Instruction) Unclosed() error { return in.Locate(in.unclosed()) }
-
 // scanFlag reads one flag.
 func (in *Instruction) scanFlag(f *Flag) error {
 	if done, err := in.condition(f); done || err != nil {

@@ -39,6 +39,21 @@ func (in *Instruction) refuseNames() error {
 	return nil
 }
 
+// unclosed refuses a flag whose quote nothing closes: upstream takes all that follows for
+// its value, which is another one once a part of it is replaced.
+func (in *Instruction) unclosed() error {
+	for _, f := range in.Flags {
+		if f.open >= 0 {
+			return errorAt(f.open, f.open+1, "the %c is not closed", in.Line[f.open])
+		}
+	}
+	return nil
+}
+
+// Unclosed is the error of an instruction in which a name is to be replaced, and a flag has a
+// quote that nothing closes; nil if there is none.
+func (in *Instruction) Unclosed() error { return in.Locate(in.unclosed()) }
+
 // reparse makes the nodes of changed instructions from their plain form, all in
 // one text: a parse of its own for each would cost many times as much.
 func (f *File) reparse(changed []*Instruction) error {
