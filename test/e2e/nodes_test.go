@@ -22,8 +22,14 @@ ARG RUN_ID
 ARG TARGETPLATFORM
 RUN echo building for $TARGETPLATFORM; echo $TARGETPLATFORM $RUN_ID > /out
 
+FROM --platform=$BUILDPLATFORM busybox AS version
+ARG RUN_ID
+RUN echo making $(echo it); echo VERSION=$RUN_ID > /version.env
+
 FROM --after=test --max-size=10MB busybox AS app
 COPY --from=build /out /out
+COPY --needed --from=busybox /bin/busybox /opt/busybox
+LABEL --from=version --file=/version.env VERSION
 
 FROM scratch AS release
 COPY --from=build(TARGETPLATFORM=[linux/amd64,linux/arm64,darwin/arm64]) /out /$TARGETOS-$TARGETARCH
@@ -66,15 +72,18 @@ func TestBuilderOfSeveralNodes(t *testing.T) {
 
 	cache := registry(t) + "/nodes-cache:" + id
 	one := []string{"--target=app", "--build-arg=RUN_ID=cached-" + id, "--platform=linux/amd64"}
-	buildx(t, dir, append(one, "--builder="+builder, "--cache-to=type=registry,mode=max,ref="+cache)...).ok(t)
+	buildx(t, dir, append(one, "--builder="+builder, "--cache-to=type=registry,mode=max,ref="+cache)...).ok(t).prints(t, "making it")
 	other := "other-" + id
 	run(t, "", "buildx", "create", "--name", other, "--driver=remote", arm64).ok(t)
 	t.Cleanup(func() { removeBuilder(t, other) })
 	out := buildx(t, dir, append(one, "--builder="+other, "--cache-from=type=registry,ref="+cache)...).ok(t).output()
-	for _, step := range []string{"[test 2/2] RUN", "[build 2/2] RUN", "[app] size of the tree"} {
+	for _, step := range []string{"[test 2/2] RUN", "[build 2/2] RUN", "[app] what /bin/busybox needs", "[app] size of the tree"} {
 		if ran(out, step) {
 			t.Errorf("%s ran again:\n%s", step, out)
 		}
+	}
+	if strings.Contains(out, "making it") { // its files are loaded, to be read
+		t.Errorf("[version 2/2] ran again:\n%s", out)
 	}
 }
 
