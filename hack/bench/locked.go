@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // latency is what a registry far away takes for each answer.
@@ -41,9 +43,37 @@ func lockedBuilds() ([]row, error) {
 	if err := quiet("buildx", "build", "--build-arg=BUILDKIT_SYNTAX="+ourImage, "--target=:lock", "--output="+dir, dir); err != nil {
 		return nil, err
 	}
-	r, err := pairs("locked build of 4 images, registry of 200 ms, against unlocked", 10,
+	images, err := pairs("locked build of 4 images, registry of 200 ms, against unlocked", 10,
 		build(ourImage, dir, "--build-arg=STAGECRAFT_LOCK=off"), build(ourImage, dir))
-	return []row{r}, err
+	if err != nil {
+		return nil, err
+	}
+	frontend, err := digestOf(host, "stagecraft/dockerfile", "1")
+	if err != nil {
+		return nil, err
+	}
+	all, err := pairs("the same, the frontend from that registry, by digest against by tag", 10,
+		build(host+"/"+ourImage, dir, "--build-arg=STAGECRAFT_LOCK=off"), build(host+"/stagecraft/dockerfile@"+frontend, dir))
+	return []row{images, all}, err
+}
+
+// digestOf asks a registry for the digest that a tag has now.
+func digestOf(host, repository, tag string) (string, error) {
+	request, err := http.NewRequest(http.MethodHead, "http://"+host+"/v2/"+repository+"/manifests/"+tag, nil)
+	if err != nil {
+		return "", err
+	}
+	request.Header.Set("Accept", ocispecs.MediaTypeImageIndex+", "+ocispecs.MediaTypeImageManifest)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", fmt.Errorf("failed to look the frontend's image up: %w", err)
+	}
+	defer response.Body.Close()
+	digest := response.Header.Get("Docker-Content-Digest")
+	if digest == "" {
+		return "", fmt.Errorf("the registry gave %s and no digest for %s:%s", response.Status, repository, tag)
+	}
+	return digest, nil
 }
 
 // slowRegistry serves a registry, each answer later, and returns its host.
