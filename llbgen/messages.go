@@ -121,10 +121,16 @@ func reworded(o lower.Origin, message string) string {
 	return fmt.Sprintf("%s%s': it is a global ARG, declare it in the stage: write ARG %s above", undefinedVariable, name, name)
 }
 
-// unitError marks an error of a unit that another one needs.
+// unitError marks an error of a unit that others need. It keeps the place of the error from the
+// converter, which would add the places of those others, to the one error that all of them share.
 type unitError struct{ error }
 
-func (e *unitError) Unwrap() error { return e.error }
+func (e *unitError) Is(target error) bool { return errors.Is(e.error, target) }
+
+func (e *unitError) As(target any) bool {
+	_, place := target.(**parser.LocationError)
+	return !place && errors.As(e.error, target)
+}
 
 // shownError is an error in the words of the file.
 type shownError struct {
