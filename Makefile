@@ -59,6 +59,10 @@ test: ## Run every test; sets up the development engine
 unit: ## Run the tests that need no engine
 	go test ./...
 
+.PHONY: race
+race: ## Run the tests that need no engine under the race detector, with fewer made-up builds
+	GORACE=suppressions=$(CURDIR)/hack/race.txt go test -race -short -timeout 30m ./...
+
 # which end-to-end tests
 RUN = .
 

@@ -15,14 +15,35 @@ var (
 	first = flag.Uint64("first-seed", 0, "where -seeds starts, so that a long run can be made in parts")
 )
 
+// count is how many made-up builds a property gets that has n by itself.
+func count(n uint64) uint64 {
+	switch {
+	case *seeds > 0:
+		return *seeds
+	case testing.Short():
+		return max(1, n/few)
+	}
+	return n
+}
+
+// least is how many made-up builds have to be of use to a property that needs n of those it has
+// by itself: one, when -seeds or -short change their number.
+func least(n int64) int64 {
+	if *seeds > 0 || testing.Short() {
+		return 1
+	}
+	return n
+}
+
+// few is the part of the made-up builds that -short makes.
+const few = 20
+
 // overSeeds checks a property of n made-up builds, or as many as -seeds says, on all
 // processors. salt tells the properties apart. The first that fails ends it, with
 // its seed.
 func overSeeds(t *testing.T, n, salt uint64, check func(t *testing.T, r *rand.Rand)) {
 	t.Helper()
-	if *seeds > 0 {
-		n = *seeds
-	}
+	n = count(n)
 	shards := uint64(runtime.GOMAXPROCS(0))
 	for shard := range shards {
 		t.Run(fmt.Sprint(shard), func(t *testing.T) {
@@ -39,9 +60,7 @@ func overSeeds(t *testing.T, n, salt uint64, check func(t *testing.T, r *rand.Ra
 
 // madeUp returns the seeds of n made-up builds, or as many as -seeds says.
 func madeUp(n uint64) iter.Seq[uint64] {
-	if *seeds > 0 {
-		n = *seeds
-	}
+	n = count(n)
 	return func(yield func(uint64) bool) {
 		for seed := *first; seed < *first+n && yield(seed); seed++ {
 		}
@@ -49,12 +68,12 @@ func madeUp(n uint64) iter.Seq[uint64] {
 }
 
 // compareFiles compares two forms of each of 1,500 made-up files, of which check may leave
-// some out; fewer than least that are compared are a failure.
-func compareFiles(t *testing.T, least int64, check func(t *testing.T, seed uint64) bool) {
+// some out; fewer than enough that are compared are a failure.
+func compareFiles(t *testing.T, enough int64, check func(t *testing.T, seed uint64) bool) {
 	t.Helper()
 	var compared atomic.Int64
 	t.Run("seeds", func(t *testing.T) {
-		for seed := range uint64(1500) {
+		for seed := range count(1500) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				if check(t, seed) {
@@ -63,7 +82,7 @@ func compareFiles(t *testing.T, least int64, check func(t *testing.T, seed uint6
 			})
 		}
 	})
-	if n := compared.Load(); n < least {
+	if n := compared.Load(); n < least(enough) {
 		t.Errorf("only %d files were compared", n)
 	}
 }
