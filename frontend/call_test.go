@@ -128,7 +128,7 @@ func TestCallEqualsItsDefinition(t *testing.T) {
 	t.Parallel()
 	var compared atomic.Int64
 	t.Run("seeds", func(t *testing.T) {
-		for seed := range count(1500) {
+		for seed := range madeUp(1500) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				if requireDefinition(t, seed) {
@@ -137,7 +137,7 @@ func TestCallEqualsItsDefinition(t *testing.T) {
 			})
 		}
 	})
-	if n := compared.Load(); n < least(800) {
+	if n := compared.Load(); n < least[int64](800) {
 		t.Errorf("only %d calls were compared", n)
 	}
 }

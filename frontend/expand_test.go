@@ -260,7 +260,7 @@ func TestExpandedCorpusBuildsTheSame(t *testing.T) {
 			})
 		}
 	})
-	n.require(t, int(least(1000)))
+	n.require(t, least(1000))
 }
 
 // TestExpandedGatesBuildTheSame expands made-up files with calls, gates and imports.
@@ -281,7 +281,7 @@ func TestExpandedGatesBuildTheSame(t *testing.T) {
 			})
 		}
 	})
-	n.require(t, int(least(280)))
+	n.require(t, least(280))
 }
 
 // valuesLine is one of a made-up file that takes values, and of which nothing else hangs.

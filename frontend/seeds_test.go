@@ -15,6 +15,9 @@ var (
 	first = flag.Uint64("first-seed", 0, "where -seeds starts, so that a long run can be made in parts")
 )
 
+// few is the part of the made-up builds that -short makes.
+const few = 20
+
 // count is how many made-up builds a property gets that has n by itself.
 func count(n uint64) uint64 {
 	switch {
@@ -28,15 +31,12 @@ func count(n uint64) uint64 {
 
 // least is how many made-up builds have to be of use to a property that needs n of those it has
 // by itself: one, when -seeds or -short change their number.
-func least(n int64) int64 {
+func least[N int | int64](n N) N {
 	if *seeds > 0 || testing.Short() {
 		return 1
 	}
 	return n
 }
-
-// few is the part of the made-up builds that -short makes.
-const few = 20
 
 // overSeeds checks a property of n made-up builds, or as many as -seeds says, on all
 // processors. salt tells the properties apart. The first that fails ends it, with
@@ -67,13 +67,13 @@ func madeUp(n uint64) iter.Seq[uint64] {
 	}
 }
 
-// compareFiles compares two forms of each of 1,500 made-up files, of which check may leave
+// compareFiles compares two forms of each of 1,500 made-up files, or as many as -seeds says, of which check may leave
 // some out; fewer than enough that are compared are a failure.
 func compareFiles(t *testing.T, enough int64, check func(t *testing.T, seed uint64) bool) {
 	t.Helper()
 	var compared atomic.Int64
 	t.Run("seeds", func(t *testing.T) {
-		for seed := range count(1500) {
+		for seed := range madeUp(1500) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				if check(t, seed) {

@@ -49,7 +49,7 @@ func TestValuesAreValues(t *testing.T) {
 			}
 		})
 	})
-	if n := compared.Load(); n < least(1200) && !t.Failed() {
+	if n := compared.Load(); n < least[int64](1200) && !t.Failed() {
 		t.Errorf("only %d builds were compared", n)
 	}
 }

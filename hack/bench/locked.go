@@ -52,7 +52,7 @@ func lockedBuilds() ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := pairs("the same, the frontend from that registry, by digest against by tag", 10,
+	all, err := pairs("locked build of 4 images and a frontend by digest, registry of 200 ms, against unlocked by tag", 10,
 		build(host+"/"+ourImage, dir, "--build-arg=STAGECRAFT_LOCK=off"), build(host+"/stagecraft/dockerfile@"+frontend, dir))
 	return []row{images, all}, err
 }
