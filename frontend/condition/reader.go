@@ -42,14 +42,14 @@ func (r *reader) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.IdentifierNode:
 		if n.Value == "$env" {
-			r.refuse(n, "$env is not for conditions: write the name")
+			r.refuse(n, "$env is not for expressions: write the name")
 		}
 		if name, ok := strings.CutPrefix(n.Value, "$"); ok && name != "env" {
 			r.refuse(n, "names stand without $ here: write "+name)
 		}
 		r.names = append(r.names, n)
 	case *ast.VariableDeclaratorNode:
-		r.refuse(n, "let is not for conditions")
+		r.refuse(n, "let is not for expressions")
 	case *ast.CallNode:
 		name := "method"
 		if callee, ok := n.Callee.(*ast.IdentifierNode); ok {
@@ -62,14 +62,14 @@ func (r *reader) Visit(node *ast.Node) {
 			}
 			name = "function " + callee.Value
 		}
-		err := errors.New("there is no " + name + " for conditions")
+		err := errors.New("there is no " + name + " in expressions")
 		if callee, ok := n.Callee.(*ast.IdentifierNode); ok {
 			_, err = suggest.WrapErrorMaybe(err, callee.Value, known(), true)
 		}
 		r.refuse(n, err.Error())
 	case *ast.BuiltinNode:
 		if strings.Contains(growing, " "+n.Name+" ") {
-			r.refuse(n, fmt.Sprintf("%s is not for conditions, which ask and do not build text", n.Name))
+			r.refuse(n, fmt.Sprintf("%s is not for expressions, which stay small, fast and the same in every build", n.Name))
 		}
 	case *ast.SequenceNode:
 		r.refuse(n.Nodes[len(n.Nodes)-1], secondExpression)

@@ -135,7 +135,7 @@ func valuesOf(in *syntax.Instruction, c *syntax.Condition, lookup func(string) v
 		switch {
 		case v.declared && v.unknown != nil:
 			return nil, deps, unknownAt(in, span, name.Name, v.unknown)
-		case !v.declared:
+		case !v.declared, in.Keyword == syntax.ImportInstruction && !Predefined(name.Name): // IMPORTs are read behind all global ARGs
 			if err := lateError(in, span, name.Name, part); err != nil {
 				return nil, deps, err
 			}

@@ -158,7 +158,7 @@ func (p *evaluator) evaluate(e *Environment) error {
 			}
 			continue
 		}
-		if in.Command == nil { // an IMPORT, whose own condition sees all names
+		if in.Command == nil { // an IMPORT, whose own condition is asked when it is used
 			if _, _, err := s.within(in.Branch); err != nil {
 				return err
 			}

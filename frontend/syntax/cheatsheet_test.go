@@ -77,7 +77,7 @@ func TestStockBuildersAreDescribed(t *testing.T) {
 	}
 	words := slices.Clone(extensionInstructions)
 	for keyword, list := range ours {
-		if keyword != importInstruction { // its flags come with the instruction
+		if keyword != ImportInstruction { // its flags come with the instruction
 			words = append(words, list...)
 		}
 	}

@@ -177,7 +177,7 @@ func (r *fileReader) read(in *Instruction) error {
 	case in.takesValues(flags):
 		in.insert(flags)
 		return r.values(in, strings.ToLower(word))
-	case strings.EqualFold(word, mountInstruction), strings.EqualFold(word, importInstruction), strings.EqualFold(word, lockInstruction), r.blocks.isMarker(word):
+	case strings.EqualFold(word, mountInstruction), strings.EqualFold(word, ImportInstruction), strings.EqualFold(word, lockInstruction), r.blocks.isMarker(word):
 		r.file.Extended = true
 		if err := r.file.refuseInner(in); err != nil {
 			return err
@@ -252,7 +252,7 @@ func (r *fileReader) module(word string, line logicalLine) error {
 			return r.file.errorAt(line.offset(0, false), line.offset(len(word), true), "MOUNT stands outside of blocks: put the condition on the instruction that uses the mount")
 		}
 		return r.named.define(r.file, line)
-	case importInstruction:
+	case ImportInstruction:
 		return r.file.addImport(line, r.named.inStage, r.blocks)
 	case lockInstruction:
 		err := r.file.addLock(line, r.named.inStage, r.blocks)

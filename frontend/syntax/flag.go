@@ -20,7 +20,7 @@ var ours = map[string][]string{
 	command.Env:       {"--from", "--file", "--if"},
 	command.Label:     {"--from", "--file", "--if"},
 	command.Arg:       {"--required", "--oneof", "--global", "--if"},
-	importInstruction: {"--from", "--context", "--arg", "--if"},
+	ImportInstruction: {"--from", "--context", "--arg", "--if"},
 }
 
 // repeatable are the flags of which an instruction may have several.

@@ -12,8 +12,8 @@ import (
 	"github.com/stagecraft-build/stagecraft/frontend/condition"
 )
 
-// importInstruction makes another file a module: IMPORT ./x.Dockerfile AS x.
-const importInstruction = "import"
+// ImportInstruction makes another file a module: IMPORT ./x.Dockerfile AS x.
+const ImportInstruction = "import"
 
 // Import is an IMPORT. Its words may have variables.
 type Import struct {
@@ -146,7 +146,7 @@ func IsFile(name string) bool {
 
 // addImport reads an IMPORT, which stands in line.
 func (f *File) addImport(line logicalLine, started bool, open *blocks) error {
-	in := &Instruction{file: f, Keyword: importInstruction, Line: line.text, logical: line}
+	in := &Instruction{file: f, Keyword: ImportInstruction, Line: line.text, logical: line}
 	in.StartLine = f.index.position(line.offset(0, false)).Line
 	in.EndLine = f.index.position(line.offset(len(line.text), true)).Line
 	f.Extended = true
@@ -155,7 +155,7 @@ func (f *File) addImport(line logicalLine, started bool, open *blocks) error {
 		err = errorAt(0, in.keyword.End, "IMPORT stands before the first FROM")
 	}
 	if err == nil {
-		err = open.place(in, importInstruction)
+		err = open.place(in, ImportInstruction)
 	}
 	if err == nil && len(f.Imports) == maxImports {
 		err = errorAt(0, in.keyword.End, "the file has more than %d imports", maxImports)
@@ -291,7 +291,7 @@ func (im *Import) flag(f *Flag) error {
 		return nil
 	default:
 		var names []string
-		for _, name := range ours[importInstruction] {
+		for _, name := range ours[ImportInstruction] {
 			names = append(names, strings.TrimPrefix(name, "--"))
 		}
 		err := suggest.WrapError(fmt.Errorf("unknown flag: %s", f.Name), strings.TrimPrefix(f.Name, "--"), names, true)

@@ -82,7 +82,7 @@ func (in *Instruction) static(name string) bool {
 			return true
 		}
 	}
-	global := in.Keyword == command.From || in.Keyword == importInstruction || in.global
+	global := in.Keyword == command.From || in.Keyword == ImportInstruction || in.global
 	if global && usesVariable(in.Line, name) {
 		return true
 	}
