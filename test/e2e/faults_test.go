@@ -3,18 +3,20 @@
 package e2e
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/moby/buildkit/identity"
-	"golang.org/x/sync/errgroup"
 )
 
 // TestCancelledInEveryPhase guards that a client that is interrupted, wherever the build stands, leaves no
@@ -91,14 +93,52 @@ func TestStoppedFrontend(t *testing.T) {
 	})
 }
 
+// notStarted is what BuildKit says where the program of a frontend is silent for the ten seconds that its
+// HTTP library gives a client: on two slow cores some of a hundred may not have started by then.
+const notStarted = "failed to solve: frontend grpc server closed unexpectedly"
+
 // TestManyBuildsAtOnce builds a hundred different files at once on one daemon, and guards that each comes out
-// as its own.
+// as its own. Those whose frontend the machine could not start in time are built once more, each alone.
 func TestManyBuildsAtOnce(t *testing.T) {
 	// not parallel: it takes all of the machine
+	addr := env(t, "BUILDKIT_HOST")
 	id := unique()
-	var builds errgroup.Group
-	for i := range 100 {
-		dir := project(t, fmt.Sprintf(`
+	builds := make([]*numbered, 100)
+	for i := range builds {
+		builds[i] = newNumbered(t, i, id)
+		builds[i].start(t, addr)
+	}
+	late := 0
+	for _, b := range builds {
+		err := b.end()
+		if err != nil && strings.Contains(b.printed.String(), notStarted) {
+			late++
+			b.start(t, addr)
+			err = b.end()
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	t.Logf("%d of %d frontends were started too late", late, len(builds))
+	if late > len(builds)/4 {
+		t.Error("that is no matter of a slow machine any more")
+	}
+}
+
+// numbered is one of many builds, each of which gives two files of its own.
+type numbered struct {
+	held
+	number  int
+	id      string
+	cmd     *exec.Cmd
+	printed *bytes.Buffer
+	out     string
+}
+
+func newNumbered(t *testing.T, number int, id string) *numbered {
+	t.Helper()
+	dir := project(t, fmt.Sprintf(`
 -- Dockerfile --
 IMPORT ./lib%[1]d.Dockerfile AS lib
 FROM scratch
@@ -112,25 +152,27 @@ COPY <<EOT /second%[1]d
 EOT
 -- text --
 text %[1]d
-`, i, id))
-		h := &held{token: "token-" + identity.NewID(), dir: dir}
-		cmd, printed, out := h.start(t, env(t, "BUILDKIT_HOST"))
-		builds.Go(func() error {
-			if err := cmd.Wait(); err != nil {
-				return fmt.Errorf("build %d: %w\n%s", i, err, printed)
-			}
-			if entries, err := os.ReadDir(out); err != nil || len(entries) != 2 {
-				return fmt.Errorf("build %d exports %v: %w", i, entries, err)
-			}
-			first, err := os.ReadFile(filepath.Join(out, fmt.Sprintf("result%d", i)))
-			second, err2 := os.ReadFile(filepath.Join(out, fmt.Sprintf("second%d", i)))
-			if got, want := string(first)+string(second), fmt.Sprintf("text %d\n%s %[1]d\n", i, id); got != want {
-				return fmt.Errorf("build %d gives %q, not %q: %w", i, got, want, errors.Join(err, err2))
-			}
-			return nil
-		})
+`, number, id))
+	return &numbered{held: held{token: "token-" + identity.NewID(), dir: dir}, number: number, id: id}
+}
+
+func (n *numbered) start(t *testing.T, addr string) {
+	t.Helper()
+	n.cmd, n.printed, n.out = n.held.start(t, addr)
+}
+
+// end waits for the build, and returns what is wrong with it.
+func (n *numbered) end() error {
+	if err := n.cmd.Wait(); err != nil {
+		return fmt.Errorf("build %d: %w\n%s", n.number, err, n.printed)
 	}
-	if err := builds.Wait(); err != nil {
-		t.Error(err)
+	if entries, err := os.ReadDir(n.out); err != nil || len(entries) != 2 {
+		return fmt.Errorf("build %d exports %v: %w", n.number, entries, err)
 	}
+	first, err := os.ReadFile(filepath.Join(n.out, fmt.Sprintf("result%d", n.number)))
+	second, err2 := os.ReadFile(filepath.Join(n.out, fmt.Sprintf("second%d", n.number)))
+	if got, want := string(first)+string(second), fmt.Sprintf("text %d\n%s %[1]d\n", n.number, n.id); got != want {
+		return fmt.Errorf("build %d gives %q, not %q: %w", n.number, got, want, errors.Join(err, err2))
+	}
+	return nil
 }

@@ -104,8 +104,8 @@ var phases = map[string]func(t *testing.T, h *held){
 	},
 	"planning": func(t *testing.T, h *held) {
 		h.gate = newGate(t, map[string]string{"/lib.Dockerfile": heldSteps})
-		var heavy strings.Builder // seconds of expressions that come out false
-		for i := range 60 {
+		var heavy strings.Builder // ten seconds of expressions that come out false
+		for i := range 300 {
 			fmt.Fprintf(&heavy, "COPY --if='V matches \"(a|a?){150}b%d\"' nothing /\n", i)
 		}
 		h.dir = project(t, "-- Dockerfile --\nARG V\nIMPORT --from="+h.gate.url+"/lib.Dockerfile AS lib\nFROM lib.last\n"+heavy.String())
