@@ -308,11 +308,11 @@ func BakePlatforms(env *plan.Environment, from *syntax.Instruction) ([]string, e
 			continue
 		}
 		value, err := env.BakeValue(from, b)
-		if err == nil {
-			err = setBake(these, b, value)
-		}
 		if err != nil {
-			return nil, diagnostic.At(from.Place(b.Span), fmt.Errorf("%s: %w", b.Key, err))
+			return nil, err
+		}
+		if err := setBake(these, b, value); err != nil {
+			return nil, from.Errorf(b.Span, "%s: %w", b.Key, err)
 		}
 	}
 	list, _ := these["platforms"].([]string)
