@@ -1,12 +1,20 @@
 package frontend_test
 
 import (
+	"context"
+	"encoding/json"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/moby/buildkit/frontend/dockerfile/builder"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/frontend/subrequests/targets"
 	"golang.org/x/tools/txtar"
 
+	"github.com/stagecraft-build/stagecraft/frontend"
 	"github.com/stagecraft-build/stagecraft/internal/gatewaytest"
 )
 
@@ -48,4 +56,35 @@ func caseOf(tb testing.TB, archive *txtar.Archive) gatewaytest.Build {
 		tb.Fatal(err)
 	}
 	return b
+}
+
+// TestTargetsOfAFileWithChecks lists the targets of plain files with `# check=` above an
+// instruction, at which upstream's own list panics: they are those of the same file with another
+// comment there, and the directives at its top stay what they are.
+func TestTargetsOfAFileWithChecks(t *testing.T) {
+	t.Parallel()
+	const file = "# check=skip=JSONArgsRecommended\n# escape=`\n# A file.\n#  Check = skip=StageNameCasing\n" +
+		"# app is the program\nFROM alpine `\n AS app\n\t# check=skip=all\nRUN x\n# check=error=true\n# last is what ships\nFROM app AS last\n"
+	list := func(ctx context.Context, build client.BuildFunc, text string) targets.List {
+		t.Helper()
+		res, err := build(ctx, gatewaytest.New(gatewaytest.Dockerfile(text, "requestid", targets.SubrequestsTargetsDefinition.Name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var l targets.List
+		if err := json.Unmarshal(res.Metadata["result.json"], &l); err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	got := list(t.Context(), frontend.Build, file)
+	if string(got.Sources[0]) != file {
+		t.Errorf("the sources are %q", got.Sources)
+	}
+	head, rest, _ := strings.Cut(file, "\n")
+	rest = regexp.MustCompile(`(?i)check *=`).ReplaceAllString(rest, "nothing:")
+	want := list(t.Context(), builder.Build, head+"\n"+rest)
+	if want.Sources = got.Sources; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
 }

@@ -1,13 +1,16 @@
 package llbgen
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/subrequests/convertllb"
 	"github.com/moby/buildkit/frontend/subrequests/outline"
 	"github.com/moby/buildkit/frontend/subrequests/targets"
@@ -109,7 +112,27 @@ func (u *unit) location(l *pb.Location, index func(*diagnostic.Text) int32) *pb.
 
 // Targets lists the stages of a plain Dockerfile as upstream does.
 func (g *Generator) Targets(ctx context.Context) (*targets.List, error) {
-	return dockerfile2llb.ListTargets(ctx, g.text)
+	list, err := dockerfile2llb.ListTargets(ctx, withoutChecks(g.text))
+	if err != nil {
+		return nil, err
+	}
+	list.Sources = [][]byte{g.text}
+	return list, nil
+}
+
+// check finds the comments that set the rules for one instruction.
+var check = regexp.MustCompile(`(?im)^(\s*#\s*check\s*)=`)
+
+// withoutChecks takes their meaning from the comments above instructions: upstream's list of targets, which
+// has no use for rules, panics at them (BuildKit v0.34.2).
+func withoutChecks(text []byte) []byte {
+	var directives parser.DirectiveParser
+	head, _ := directives.ParseAll(text) // ListTargets finds the mistake too
+	rest := text
+	for range head {
+		_, rest, _ = bytes.Cut(rest, []byte("\n"))
+	}
+	return slices.Concat(text[:len(text)-len(rest)], check.ReplaceAll(rest, []byte("${1}:")))
 }
 
 // File returns the extended file; nil when it is a plain Dockerfile.
