@@ -43,6 +43,9 @@ type Condition struct {
 	Equals []Comparison
 	// Peers are the names that such a comparison compares with a name.
 	Peers []string
+	// Variables are the variables that stand in texts, where they stay as written:
+	// Name in Text, between the quotes of the text.
+	Variables []Comparison
 
 	program *vm.Program
 	data    map[string]bool
@@ -119,6 +122,7 @@ func New(text string, opt Options) (*Condition, error) {
 	}
 	if !opt.Value {
 		found.noVariable(tree.Node)
+		found.noQuotes(tree.Node, opt)
 	}
 	if found.refused != nil {
 		return nil, c.errorAt(found.refused.Location(), found.reason)

@@ -97,6 +97,18 @@ func (r *reader) Visit(node *ast.Node) {
 // variable is a text that was meant for the value of a name.
 var variable = regexp.MustCompile(`^\$(?:(\w+)|\{(\w+)\})$`)
 
+// noQuotes refuses a condition that is a text with a condition in it, which is always true.
+func (r *reader) noQuotes(node ast.Node, opt Options) {
+	n, ok := node.(*ast.StringNode)
+	if !ok {
+		return
+	}
+	inner, err := New(n.Value, opt)
+	if err == nil && len(inner.Names) > 0 && inner.Names[0].Name != n.Value {
+		r.refuse(n, "a condition in quotes is a text, which is always true: leave the quotes out")
+	}
+}
+
 // noVariable refuses a text that is a variable where a value is looked at: it stands
 // for itself, so the condition would be the same in every build.
 func (r *reader) noVariable(node ast.Node) {
@@ -258,15 +270,27 @@ func call(node *ast.Node, name string, arguments ...ast.Node) {
 	*node = out
 }
 
-// comparisons finds comparisons of which a check warns.
+// comparisons finds comparisons, and variables in texts, of which a check warns.
 type comparisons struct{ c *Condition }
 
 // Visit implements ast.Visitor.
 func (v *comparisons) Visit(node *ast.Node) {
-	n, ok := (*node).(*ast.BinaryNode)
-	if !ok {
-		return
+	switch n := (*node).(type) {
+	case *ast.StringNode:
+		for _, found := range variableWithin.FindAllStringSubmatch(n.Value, -1) {
+			v.c.Variables = append(v.c.Variables, Comparison{
+				Start: v.c.offset(n.Location().From), End: v.c.offset(n.Location().To), Name: found[1] + found[2], Text: found[0],
+			})
+		}
+	case *ast.BinaryNode:
+		v.binary(n)
 	}
+}
+
+// variableWithin finds what is a variable in the words of a Dockerfile.
+var variableWithin = regexp.MustCompile(`\$(?:(\w+)|\{(\w+)[^}]*\})`)
+
+func (v *comparisons) binary(n *ast.BinaryNode) {
 	at := Comparison{Start: v.c.offset(n.Location().From), End: v.c.offset(n.Location().To)}
 	isText := func(node ast.Node) bool {
 		return node.Type() != nil && node.Type().Kind() == reflect.String || v.ofData(node)

@@ -135,6 +135,8 @@ func valuesOf(in *syntax.Instruction, c *syntax.Condition, lookup func(string) v
 		switch {
 		case v.declared && v.unknown != nil:
 			return nil, deps, unknownAt(in, span, name.Name, v.unknown)
+		case !v.declared && in.Let != nil && in.Let.Name == name.Name:
+			return nil, deps, in.Errorf(span, "%s is what this LET gives, and has no value yet: give the ARG that it is made of another name", name.Name)
 		case !v.declared, in.Keyword == syntax.ImportInstruction && !Predefined(name.Name): // IMPORTs are read behind all global ARGs
 			if err := lateError(in, span, name.Name, part); err != nil {
 				return nil, deps, err

@@ -36,6 +36,18 @@ func (p *planner) lintOrders(in *syntax.Instruction, c *syntax.Condition) {
 	}
 }
 
+// RuleLiteralVariable warns of a variable in a text of an expression.
+var RuleLiteralVariable = diagnostic.NewRule("LiteralVariable", "A variable in a text of an expression stays as it is written")
+
+// lintTexts warns of texts in which a name stands with $.
+func (p *planner) lintTexts(in *syntax.Instruction, c *syntax.Condition, known []string) {
+	for _, v := range c.Variables {
+		if slices.Contains(known, v.Name) {
+			p.warn(RuleLiteralVariable, in.Place(c.Span(v.Start, v.End)), "%s in a text stays as it is written: put texts and names together with +, as in \"v\" + %s", v.Text, v.Name)
+		}
+	}
+}
+
 // lintConditions warns of conditions that cannot mean what they say.
 func (p *planner) lintConditions(f *module.File) {
 	var known []string                      // the names that have values somewhere, found when needed
@@ -53,12 +65,13 @@ func (p *planner) lintConditions(f *module.File) {
 		}
 		for _, c := range expressions(in) {
 			p.lintOrders(in, c)
+			if known == nil && len(c.Names)+len(c.Variables) > 0 {
+				known = p.staticNames(f)
+			}
+			p.lintTexts(in, c, known)
 			for _, name := range c.Names {
 				if c.IsData(name.Name) {
 					continue
-				}
-				if known == nil {
-					known = p.staticNames(f)
 				}
 				if slices.Contains(known, name.Name) {
 					continue
