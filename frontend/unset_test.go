@@ -104,7 +104,7 @@ func requireUnsetChangesNothing(t *testing.T, seed uint64) bool {
 // otherwise are the rules that find other things, or say them in other words, in a file with
 // extensions: of stages that no target needs nothing is known there.
 var otherwise = []string{
-	"NothingToUnset", linter.RuleUndefinedVar.Name, linter.RuleUndefinedArgInFrom.Name,
+	"NothingToUnset", "MisspelledExtension", linter.RuleUndefinedVar.Name, linter.RuleUndefinedArgInFrom.Name,
 	linter.RuleRedundantTargetPlatform.Name, linter.RuleFromPlatformFlagConstDisallowed.Name,
 }
 

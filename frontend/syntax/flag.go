@@ -73,6 +73,9 @@ func (in *Instruction) scan() error {
 	if in.OnBuild && in.Keyword == unsetInstruction {
 		return errorAt(in.keyword.Start, in.keyword.End, "UNSET cannot be a trigger: write it into the stage that is built FROM this one, or FROM --reset=ENV")
 	}
+	if in.OnBuild && (slices.Contains(ownWords[:], in.Keyword) || in.Keyword == mountInstruction || in.Keyword == ImportInstruction) {
+		return errorAt(in.keyword.Start, in.keyword.End, "%s cannot be a trigger: write it into the file of the stage that is built FROM this one", strings.ToUpper(in.Keyword))
+	}
 	for _, f := range in.outer {
 		if _, err := in.condition(f); err != nil {
 			return err
@@ -248,6 +251,7 @@ func (in *Instruction) scanArg(f *Flag) error {
 		if f.Commented {
 			return in.refuse(fmt.Errorf("unknown flag: %s", f.Name))
 		}
+		in.file.doubt(false, in.logical.offset(f.Span.Start, false), in.Line[f.Span.Start:f.Span.End], "%s on ARG does nothing: an ARG takes %s", f.Name, strings.Join(oursOf(command.Arg), ", "))
 		return nil
 	}
 	if in.OnBuild {

@@ -111,8 +111,8 @@ func hidesCondition(line []byte) bool {
 
 // holdsOwn reports whether line may hold an instruction of ours that is no trigger.
 func holdsOwn(line []byte) bool {
-	upper := bytes.ToUpper(line)
-	return bytes.Contains(upper, []byte("LET")) || bytes.Contains(upper, []byte("UNSET"))
+	lower := bytes.ToLower(line)
+	return slices.ContainsFunc(append(ownWords[:], mountInstruction, ImportInstruction), func(word string) bool { return bytes.Contains(lower, []byte(word)) })
 }
 
 // misplaced are flags of ours that stand on few instructions only.
