@@ -14,7 +14,7 @@ import (
 // requireDeclared refuses bindings of names that the sub-build of a call, which has env,
 // does not declare under its values: they would do nothing.
 func (p *planner) requireDeclared(at place, m *meaning, inst *Instance, env *Environment) error {
-	var names []string // found when needed: a binding that is read is declared
+	var global, names []string // found when needed: a binding that is read is declared
 	for _, b := range at.reference.Bindings {
 		if err := refuseComputed(at, computed(env, b.Name), b); err != nil {
 			return err
@@ -23,15 +23,17 @@ func (p *planner) requireDeclared(at place, m *meaning, inst *Instance, env *Env
 			continue
 		}
 		if names == nil {
-			names = append([]string{targetPlatform}, env.declared()...)
-			names = append(names, inst.declared(map[*Instance]bool{})...)
+			global = append([]string{targetPlatform}, env.declared()...)
+			names = inst.declared(map[*Instance]bool{})
 		}
 		switch {
 		case slices.Contains(names, b.Name):
+		case slices.Contains(global, b.Name):
+			p.warnUnused(at, m, b)
 		case p.declaredOff(m, inst, env, b.Name) != "":
 			return at.errorf(b.NameSpan, "no ARG of %s declares %s under these values, so the binding would do nothing: %s", at.reference.Target, b.Name, p.declaredOff(m, inst, env, b.Name))
 		default:
-			return at.error(b.NameSpan, suggestArg(fmt.Errorf("%s has no ARG %s, nor has a stage that it uses", at.reference.Target, b.Name), b.Name, names))
+			return at.error(b.NameSpan, suggestArg(fmt.Errorf("%s has no ARG %s, nor has a stage that it uses", at.reference.Target, b.Name), b.Name, slices.Concat(global, names)))
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -14,6 +15,8 @@ type reached struct {
 	stages []*syntax.Stage
 	// names are the ARGs that it may read.
 	names []string
+	// read are the names that one of its lines declares for itself, or looks at.
+	read []string
 	// complete is false when only values, or what nobody has fetched, tell all.
 	complete bool
 }
@@ -41,6 +44,7 @@ func (p *planner) reaches(m *meaning, always bool) *reached {
 		if !files[file] {
 			files[file] = true
 			out.names = append(out.names, declaredArgs(file.Args)...)
+			out.read = append(out.read, file.looksAt()...)
 		}
 		for _, stage := range m.stages {
 			if slices.Contains(out.stages, stage) || always && (len(m.stages) > 1 || stage.From.Conditional()) {
@@ -48,6 +52,7 @@ func (p *planner) reaches(m *meaning, always bool) *reached {
 			}
 			out.stages = append(out.stages, stage)
 			out.names = append(out.names, declaredArgs(stage.Instructions)...)
+			out.read = append(out.read, declaredArgs(stage.Instructions)...)
 			inst := &Instance{Stage: stage, Env: m.env}
 			for _, in := range append([]*syntax.Instruction{stage.From}, stage.Instructions...) {
 				if always && (in.Conditional() || in.Inner() != nil) {
@@ -95,6 +100,55 @@ func (p *planner) refuseUnread(at place, m *meaning, b syntax.Binding) error {
 		return at.error(b.NameSpan, suggestArg(fmt.Errorf("%s has no ARG %s, nor has a stage that it uses", at.reference.Target, b.Name), b.Name, append([]string{targetPlatform}, to.names...)))
 	}
 	return nil
+}
+
+// RuleUnusedBinding warns of a binding that nothing reads.
+var RuleUnusedBinding = diagnostic.NewRule("UnusedBinding", "A call binds a global ARG that no stage of it declares and no line of it looks at")
+
+// warnUnused warns of a binding of a global ARG, which the sub-build of the call does not read, unless a
+// line that is off would.
+func (p *planner) warnUnused(at place, m *meaning, b syntax.Binding) {
+	if to := p.reaches(m, false); !to.complete || Predefined(b.Name) || BuildWide(b.Name) || slices.Contains(to.read, b.Name) {
+		return
+	}
+	var where diagnostic.Place // none in --target
+	if at.in != nil {
+		where = at.in.Place(b.NameSpan)
+	}
+	type binding struct {
+		of   *syntax.Reference
+		name string
+	}
+	p.warnOnce(RuleUnusedBinding, binding{at.reference, b.Name}, where, "%s is bound, and nothing that %s uses reads it: write ARG %s in the stage that needs it", b.Name, at.reference.Target, b.Name)
+}
+
+// looksAt returns the names in expressions and in words of the global part, in FROMs and in
+// references: those that see global ARGs without an ARG of the stage.
+func (d *dockerfile) looksAt() (names []string) {
+	add := func(in *syntax.Instruction) {
+		for _, c := range expressions(in) {
+			for _, name := range c.Names {
+				names = append(names, name.Name)
+			}
+		}
+		for _, ref := range in.References {
+			names = append(names, syntax.Variables(ref.Text)...)
+		}
+	}
+	for _, in := range withMarkers(instructionsWithImports(d.File.File)) {
+		add(in)
+	}
+	whole := slices.Clip(d.Args)
+	for _, im := range d.Imports {
+		whole = append(whole, im.In)
+	}
+	for _, stage := range d.Stages {
+		whole = append(whole, stage.From)
+	}
+	for _, in := range whole {
+		names = append(names, syntax.Variables(in.Line)...)
+	}
+	return names
 }
 
 // refuseCircle refuses a reference to a stage that always needs the one in which the

@@ -198,12 +198,7 @@ func (p *planner) warnReplaced(at place, stage *syntax.Stage) {
 	if at.in != nil {
 		where = at.in.Place(at.reference.Span)
 	}
-	w := diagnostic.Warnf(RuleCallOfContext, where, "the named context %s replaces the stage: the call gives the context", stage.Name)
-	if !slices.ContainsFunc(p.out.Warnings, func(other *diagnostic.Diagnostic) bool {
-		return other.Message == w.Message && slices.Equal(other.Place.Ranges, where.Ranges)
-	}) {
-		p.out.Warnings = append(p.out.Warnings, w)
-	}
+	p.warnOnce(RuleCallOfContext, at.reference, where, "the named context %s replaces the stage: the call gives the context", stage.Name)
 }
 
 // RuleCallOfContext warns of a call whose stage a named context replaces.
