@@ -1,12 +1,14 @@
 package plan
 
 import (
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
 )
 
@@ -95,7 +97,12 @@ func (b boundNames) Get(name string) (string, bool) {
 // Keys implements shell.EnvGetter; nothing asks for them.
 func (b boundNames) Keys() []string { return nil }
 
-// refuseCollisions refuses calls of one COPY that write the same file.
+// RuleSameDestination warns of calls of one COPY that write one file into a directory.
+var RuleSameDestination = diagnostic.NewRule("SameDestination", "Calls of one COPY that write a file of one name into a directory: the last one stays")
+
+// refuseCollisions refuses calls of one COPY that write the same file. Into a directory they write one
+// of the same name, unless what they copy is the content of directories, which nobody knows before
+// the build: that is a warning.
 func (p *planner) refuseCollisions(in *syntax.Instruction, edges []Edge) error {
 	if len(edges) < 2 {
 		return nil
@@ -104,19 +111,36 @@ func (p *planner) refuseCollisions(in *syntax.Instruction, edges []Edge) error {
 	if !ok {
 		return nil
 	}
+	const collide = "%s and %s both write %s: name what differs in the destination, or where the source is a directory end both in /"
 	first := map[string]string{}
 	for _, e := range edges {
-		dest := cmd.DestPath
+		dest, sources := cmd.DestPath, cmd.SourcePaths
 		if e.Copy != nil {
-			dest = e.Copy.Words[len(e.Copy.Words)-1]
+			last := len(e.Copy.Words) - 1
+			dest, sources = e.Copy.Words[last], e.Copy.Words[:last]
 		}
-		if strings.HasSuffix(dest, "/") {
+		if !strings.HasSuffix(dest, "/") {
+			if other, taken := first[dest]; taken {
+				return in.Errorf(in.LastWord(), collide, other, e.Call, dest)
+			}
+			first[dest] = e.Call
 			continue
 		}
-		if other, taken := first[dest]; taken {
-			return in.Errorf(in.LastWord(), "%s and %s both write %s: name what differs in the destination, or end it in / for a directory", other, e.Call, dest)
+		for _, source := range sources {
+			if strings.ContainsAny(source, "*?[") || strings.HasSuffix(source, "/") || strings.HasSuffix(source, ".") {
+				continue
+			}
+			if _, behind, ok := strings.Cut(source, "/./"); ok && cmd.Parents {
+				source = behind
+			} else if !cmd.Parents {
+				source = path.Base(source)
+			}
+			written := path.Join(dest, source)
+			if other, taken := first[written]; taken && other != e.Call {
+				p.warnOnce(RuleSameDestination, in, in.Place(in.LastWord()), collide, other, e.Call, written)
+			}
+			first[written] = e.Call
 		}
-		first[dest] = e.Call
 	}
 	return nil
 }
