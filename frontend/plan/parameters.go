@@ -62,18 +62,29 @@ func Parameters(inst *Instance) []Parameter {
 	for _, part := range inst.Parts() {
 		part.reach(below, &all)
 	}
+	slices.SortStableFunc(all, func(a, b *Instance) int { return a.Stage.Index - b.Stage.Index })
+	theirs := map[string]Parameter{} // what the first of the used stages makes of a name
+	for _, used := range all {
+		used.parameters(inst, func(p Parameter) {
+			if _, ok := theirs[p.Name]; !ok {
+				theirs[p.Name] = p
+			}
+		})
+	}
 	global := func(env *Environment) {
 		for _, in := range env.File().Args {
 			eachArg(env.Line(in), func(arg instructions.KeyValuePairOptional) {
 				if _, computed := env.lets[arg.Key]; !computed && slices.Contains(inst.Reads, arg.Key) && !env.Off(in) && (!BuildWide(arg.Key) || mentioned(arg.Key, env.File(), inst, all)) {
 					v, set := env.Global(arg.Key)
+					if p, ok := theirs[arg.Key]; ok && env.File().File == p.In.File() && !mentioned(arg.Key, env.File(), inst, inst.Parts()) {
+						v, set = p.Value, p.Set
+					}
 					add(Parameter{arg.Key, arg.DocComment, arg.Value, v, set, in.Arg, in})
 				}
 			})
 		}
 	}
 	global(inst.Env)
-	slices.SortStableFunc(all, func(a, b *Instance) int { return a.Stage.Index - b.Stage.Index })
 	file := func(i *Instance) bool { return i.Env.File() == inst.Env.File() }
 	for _, used := range all {
 		if file(used) {
