@@ -154,12 +154,17 @@ func (s *Sources) contextFile(ctx context.Context, path string) (llb.State, erro
 	return *st, nil
 }
 
+// literal takes the meaning from what means something in a pattern, as the paths of a client's
+// directory are.
+var literal = strings.NewReplacer("*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`, `\`, `\\`)
+
 // oneFile are the options to get one file of a client's directory. The key is
 // not that of the directory, for which the daemon keeps what it has got so far.
 func oneFile(name, path string) []llb.LocalOption {
+	pattern := literal.Replace(path)
 	return []llb.LocalOption{
-		llb.FollowPaths([]string{path}),
-		llb.ExcludePatterns([]string{path + "/*"}), // should it be a directory
+		llb.FollowPaths([]string{pattern}),
+		llb.ExcludePatterns([]string{pattern + "/*"}), // should it be a directory
 		llb.SharedKeyHint(name + "-import"),
 		dockerui.WithInternalName("load " + path),
 		llb.Differ(llb.DiffNone, false),

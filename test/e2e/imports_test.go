@@ -113,6 +113,34 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// TestImportOfAPattern imports files whose names are patterns: not those that the patterns find.
+func TestImportOfAPattern(t *testing.T) {
+	t.Parallel()
+	dir := project(t, `
+-- Dockerfile --
+IMPORT ./[x].Dockerfile AS x
+IMPORT ./*a?\\.json AS data
+LET V = data.v
+FROM scratch
+COPY --from=x.made(V=$V) /v /
+-- [x].Dockerfile --
+FROM busybox AS made
+ARG V
+RUN echo "$V" > /v
+-- *a?\.json --
+{"v": "right"}
+-- x.Dockerfile --
+FROM scratch AS made
+-- bab.json --
+{"v": "wrong"}
+`)
+	out := t.TempDir()
+	buildx(t, dir, "--build-arg=BUILDKIT_SYNTAX="+frontendImage, "--output=type=local,dest="+out).ok(t)
+	if got := readText(t, filepath.Join(out, "v")); got != "right\n" {
+		t.Errorf("the build gives %q", got)
+	}
+}
+
 // library is a project whose stages others import: what it copies is its own,
 // and of build args it sees what is passed.
 const library = `
