@@ -107,6 +107,9 @@ func New(text string, opt Options) (*Condition, error) {
 		if mistake := foreign(text, err); mistake != nil {
 			return nil, mistake
 		}
+		if mistake := unquoted(text, err, opt.Value); mistake != nil {
+			return nil, mistake
+		}
 		return nil, c.located(err)
 	}
 	found := &reader{functions: map[ast.Node]bool{}}
@@ -232,7 +235,10 @@ func (c *Condition) located(err error) error {
 	if !errors.As(err, &at) {
 		return &Error{0, len(c.Text), err}
 	}
-	message := at.Message
+	if mistake := c.dashed(c.offset(at.From)); mistake != nil {
+		return mistake
+	}
+	message := strings.ReplaceAll(at.Message, "interface {}", "any")
 	switch {
 	case message == "unexpected token EOF":
 		return &Error{c.offset(at.From), len(c.Text), errUnfinished}
@@ -243,12 +249,14 @@ func (c *Condition) located(err error) error {
 		message += ": write two backslashes, or the text in backquotes"
 	case strings.Contains(message, "mismatched types string and bool"), strings.Contains(message, "mismatched types bool and string"):
 		message += ": a name is true or false by itself, write NAME, or not NAME"
+	case strings.HasPrefix(message, "invalid operation: string "), strings.HasPrefix(message, "invalid operation: ") && strings.HasSuffix(message, " string"):
+		message += ": names and data are strings, write " + c.number(c.offset(at.From), c.offset(at.To))
 	case strings.Contains(message, "mismatched types string and"), strings.Contains(message, "and string)"):
 		message += `: names are strings, write "1", or int(NAME)`
 	case strings.Contains(message, "takes only array (got map"):
 		message = overObject
 	case strings.HasPrefix(message, "type string has no field"):
-		message += ": names are strings, unless an IMPORT above makes them data"
+		message += ": names are strings, unless an IMPORT above makes them data (a file that ends in .json)"
 	case message == "memory budget exceeded":
 		message = fmt.Sprintf("the lists of the condition have more than %d elements", maxList)
 	case message == `unexpected token Operator("=")`:

@@ -197,6 +197,9 @@ func in(args ...any) (any, error) {
 }
 
 func differ(a, b any) error {
+	if _, text := a.(string); kindOf(a) == "true or false" && kindOf(b) == "a string" || text && kindOf(b) == "true or false" {
+		return fmt.Errorf("%s is compared with %s: names and data are strings, write \"true\", or the name alone", kindOf(a), kindOf(b))
+	}
 	return fmt.Errorf("%s is compared with %s: names and data are strings, write \"1\", or int(NAME)", kindOf(a), kindOf(b))
 }
 

@@ -30,6 +30,14 @@ type reader struct {
 // the next time.
 const growing = " reduce groupBy repeat replace toJSON toBase64 uniq now timezone toPairs "
 
+// elsewhere are functions of other languages, in lower case, and what to write.
+var elsewhere = map[string]string{
+	"toupper": "upper", "uppercase": "upper", "tolower": "lower", "lowercase": "lower",
+	"length": "len", "lenght": "len", "size": "len", "strlen": "len",
+	"tostring": "string", "str": "string", "toint": "int", "parseint": "int", "number": "int",
+	"env": "the name alone, without quotes", "getenv": "the name alone, without quotes",
+}
+
 // secondExpression is the mistake of a sequence, of which only the last part would count.
 const secondExpression = "a second expression: join them with && in one, without ;"
 
@@ -63,12 +71,17 @@ func (r *reader) Visit(node *ast.Node) {
 			name = "function " + callee.Value
 		}
 		err := errors.New("there is no " + name + " in expressions")
-		if callee, ok := n.Callee.(*ast.IdentifierNode); ok {
+		if callee, ok := n.Callee.(*ast.IdentifierNode); ok && elsewhere[strings.ToLower(callee.Value)] != "" {
+			err = fmt.Errorf("%w: write %s", err, elsewhere[strings.ToLower(callee.Value)])
+		} else if ok {
 			_, err = suggest.WrapErrorMaybe(err, callee.Value, known(), true)
 		}
 		r.refuse(n, err.Error())
 	case *ast.BuiltinNode:
-		if strings.Contains(growing, " "+n.Name+" ") {
+		switch {
+		case n.Name == "replace":
+			r.refuse(n, `replace is not for expressions: write join(split(NAME, "a"), "b")`)
+		case strings.Contains(growing, " "+n.Name+" "):
 			r.refuse(n, fmt.Sprintf("%s is not for expressions, which stay small, fast and the same in every build", n.Name))
 		}
 	case *ast.SequenceNode:
