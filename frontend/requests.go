@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/frontend/gateway/client"
@@ -13,7 +15,9 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests/lint"
 	"github.com/moby/buildkit/frontend/subrequests/outline"
 	"github.com/moby/buildkit/frontend/subrequests/targets"
+	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/suggest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stagecraft-build/stagecraft/frontend/locked"
@@ -100,13 +104,39 @@ func answer(ctx context.Context, q *query) (_ *client.Result, ok bool, err error
 		res, err := extendedTargets(ctx, gen)
 		return res, true, err
 	}
-	return bc.HandleSubrequest(ctx, dockerui.RequestHandler{
+	res, ok, err := bc.HandleSubrequest(ctx, dockerui.RequestHandler{
 		Outline:     gen.Outline,
 		ListTargets: gen.Targets,
 		Lint:        gen.Lint,
 		ConvertLLB:  gen.ConvertLLB,
 	})
+	var unknown *errdefs.UnsupportedSubrequestError
+	if gen.File() != nil && errors.As(err, &unknown) {
+		return res, ok, &unknownRequest{unknown}
+	}
+	return res, ok, err
 }
+
+// unknownRequest is BuildKit's typed error of a request that there is not, with the names that
+// users write. What BuildKit makes of the typed error on its way says which request it is.
+type unknownRequest struct {
+	typed *errdefs.UnsupportedSubrequestError
+}
+
+func (e *unknownRequest) Error() string {
+	names := []string{"check", "outline", "targets", "subrequests.describe"}
+	for _, r := range requests {
+		names = append(names, strings.TrimPrefix(r.Name, "frontend."))
+	}
+	slices.Sort(names)
+	if near, ok := suggest.Search(strings.TrimPrefix(e.typed.Name, "frontend."), names, true); ok {
+		return "did you mean " + near + "?"
+	}
+	return "there are " + strings.Join(names, ", ")
+}
+
+// Unwrap returns the typed error.
+func (e *unknownRequest) Unwrap() error { return e.typed }
 
 // graph draws the stage graph for all platforms that the build asks for.
 func graph(text func(*report.Graph) string) func(context.Context, *query) (*client.Result, error) {
