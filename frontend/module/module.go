@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
@@ -279,6 +280,9 @@ func (s *Set) resolve(ctx context.Context, importer *File, req Request) (*File, 
 		}
 		return f, f.check(req)
 	}
+	if IsURL(req.Path) { // which is not shown: it may hold a password
+		return nil, &Error{err: errors.New("a URL is a source, not a path: write IMPORT --from=URL FILE AS name, without FILE for a URL of one file")}
+	}
 	if strings.HasPrefix(req.Path, "/") {
 		f.Source = f.Root
 		f.Path = path.Clean(strings.TrimLeft(req.Path, "/"))
@@ -286,6 +290,12 @@ func (s *Set) resolve(ctx context.Context, importer *File, req Request) (*File, 
 	}
 	f.Path = path.Join(path.Dir(importer.Path), req.Path)
 	return f, f.check(req)
+}
+
+// IsURL reports whether a text names a source by itself.
+func IsURL(text string) bool {
+	git, isGit, err := dfgitutil.ParseGitRef(text)
+	return isGit && (err != nil || !git.IndistinguishableFromLocal) || strings.Contains(text, "://")
 }
 
 // check refuses paths that are none of the source.

@@ -44,7 +44,7 @@ func (s *Sources) open(ctx context.Context, from string) (*module.Source, error)
 	input := from
 	if value, ok := s.bc.BuildOpts().Opts[contextPrefix+from]; ok {
 		input = value
-	} else if !isURL(from) {
+	} else if !module.IsURL(from) {
 		return nil, s.unknown(from)
 	}
 	own, locked := input == from, false
@@ -109,12 +109,6 @@ func pinned(git *dfgitutil.GitRef) string {
 		out += ":" + git.SubDir
 	}
 	return out
-}
-
-// isURL reports whether from names a source by itself.
-func isURL(from string) bool {
-	git, isGit, err := dfgitutil.ParseGitRef(from)
-	return isGit && (err != nil || !git.IndistinguishableFromLocal) || strings.Contains(from, "://")
 }
 
 // unknown says what could stand where from does.
