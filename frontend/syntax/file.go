@@ -131,7 +131,7 @@ func (f *File) instructions(nodes []*parser.Node, opt Options) ([]*Instruction, 
 	}
 	err := f.trailingComments(behind, r)
 	if err == nil {
-		err = r.blocks.finish()
+		err = r.finish()
 	}
 	if err != nil {
 		f.Extended = true
@@ -284,11 +284,7 @@ func (f *File) add(in *Instruction) error {
 		return f.put(in)
 	}
 	if err != nil {
-		if better, ok := in.unknownFlag(err); ok {
-			f.Extended = true
-			err = better
-		}
-		return in.refuse(err)
+		return in.refuseParsed(err)
 	}
 	in.Command = cmd
 	if err := in.checkSources(); err != nil {

@@ -271,6 +271,9 @@ func (in *Instruction) scanArg(f *Flag) error {
 		if in.Arg.OneOf != nil {
 			return errorAt(f.Span.Start, f.Span.End, "a second --oneof: write all values in one list")
 		}
+		if list, ok := strings.CutPrefix(f.Value, "["); ok && strings.HasSuffix(list, "]") && !f.isQuoted(0) {
+			return errorAt(f.Span.Start, f.Span.End, "the values of --oneof stand without brackets: write --oneof=%s", strings.TrimSuffix(list, "]"))
+		}
 		for item := range strings.SplitSeq(f.Value, ",") {
 			switch {
 			case item == "":
@@ -377,14 +380,14 @@ func (in *Instruction) checkArguments() error {
 		return errorAt(at, at+1, noSpace, in.Line[in.Flags[n-1].Span.Start:in.Flags[n-1].Span.End])
 	}
 	switch in.Keyword {
-	case command.Arg, command.Copy, command.Add, command.Env, command.From:
+	case command.Arg, command.Copy, command.Add, command.Env, command.From, ImportInstruction:
 	default:
 		return nil // words of a command are its own
 	}
 	for _, gap := range spaces.FindAllStringIndex(args, -1) {
 		name, _, _ := strings.Cut(args[gap[1]:], " ")
 		name, _, _ = strings.Cut(name, "=")
-		if slices.Contains(oursOf(in.Keyword), name) && name != "--from" && name != "--mount" {
+		if slices.Contains(oursOf(in.Keyword), name) && name != "--mount" && (name != "--from" || in.Keyword == ImportInstruction) {
 			return errorAt(at+gap[1], at+gap[1]+len(name), "%s stands behind the words of %s, where it is one of them: write it in front, %s %s …", name, strings.ToUpper(in.Keyword), strings.ToUpper(in.Keyword), name)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -97,7 +98,11 @@ func (m *mounts) find(in *Instruction, value logicalLine) ([]mount, error) {
 			}
 		}
 		if !ok {
-			return nil, in.file.errorAt(value.offset(at, false), value.offset(at+len(name), true), "%w", m.unknown(name))
+			err := m.unknown(name)
+			if line := in.file.mountBelow(name, in.end); line > 0 {
+				err = fmt.Errorf("MOUNT %s stands on line %d, below: a mount stands above what uses it", name, line)
+			}
+			return nil, in.file.errorAt(value.offset(at, false), value.offset(at+len(name), true), "%w", err)
 		}
 		out = append(out, found)
 		at += len(name) + 1
@@ -126,6 +131,15 @@ func (f *File) imports(name string) (*Import, string) {
 		}
 	}
 	return nil, ""
+}
+
+// mountBelow returns the line of a MOUNT of a name that stands behind an offset; 0 for none.
+func (f *File) mountBelow(name string, from int) int {
+	found := regexp.MustCompile(`(?mi)^[ \t]*(?:#\+[ \t]+)?MOUNT[ \t]+` + regexp.QuoteMeta(name) + `[ \t]`).FindStringIndex(f.text[from:])
+	if found == nil {
+		return 0
+	}
+	return f.index.position(from + found[0]).Line
 }
 
 func (m *mounts) unknown(name string) error {
@@ -168,6 +182,9 @@ func (m *mounts) define(f *File, line logicalLine) error {
 	name := line.text[start:nameEnd]
 	if name == "" || strings.ContainsAny(name, "=,\"'") {
 		return at(0, max(nameEnd, 1), "MOUNT needs a name and a mount: write MOUNT gocache type=cache,target=/root/.cache")
+	}
+	if bare, ok := strings.CutSuffix(name, ":"); ok {
+		return at(start, nameEnd, "%q cannot be the name of a mount: write MOUNT %s, without the colon", name, bare)
 	}
 	rest := trim(line.text, Span{nameEnd, r.args.End})
 	specStart := rest.Start

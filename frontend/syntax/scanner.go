@@ -152,7 +152,7 @@ func (s *scanner) bindings(ref *Reference) error {
 		}
 		b, err := s.binding(ref.Target)
 		if err != nil {
-			return err
+			return s.unbracketed(ref, b, err)
 		}
 		for _, other := range ref.Bindings {
 			if other.Name == b.Name {
@@ -176,6 +176,28 @@ func (s *scanner) bindings(ref *Reference) error {
 		}
 		s.pos++
 	}
+}
+
+// unbracketed words the mistake of a value behind a comma that was meant as a second one of the
+// binding in front of it.
+func (s *scanner) unbracketed(ref *Reference, b Binding, err error) error {
+	n := len(ref.Bindings)
+	if n == 0 || ref.Bindings[n-1].Set {
+		return err
+	}
+	last, start := ref.Bindings[n-1], b.NameSpan.Start
+	rest := s.line[start:]
+	if last.Name != "TARGETPLATFORM" && s.line[start-1] != ',' {
+		return err
+	}
+	rest, _, _ = strings.Cut(rest, ")")
+	if at := strings.IndexByte(rest, '='); at >= 0 { // the next binding
+		rest = rest[:max(strings.LastIndexByte(rest[:at], ','), 0)]
+	}
+	if rest = strings.Trim(rest, ", \t"); rest == "" {
+		return err
+	}
+	return errorAt(last.Span.Start, start+len(rest), "several values stand in brackets: write %s=[%s,%s]", last.Name, last.Values[0].Raw, rest)
 }
 
 func (s *scanner) binding(target string) (Binding, error) {
