@@ -52,7 +52,7 @@ func refuseSets(at place) error {
 	}
 	for _, b := range at.reference.Bindings {
 		if b.Set {
-			return at.errorf(b.Span, "a set stands in COPY --from and --after only: here one call is needed, write %s=value", b.Name)
+			return at.errorf(b.Span, "a set stands in COPY --from, ADD --from and --after only: here one call is needed, write %s=value", b.Name)
 		}
 	}
 	return nil

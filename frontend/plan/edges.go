@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -285,7 +286,7 @@ func (p *planner) expand(at place, names *scope, span syntax.Span, word string) 
 	seen := tracker{lookup: names.lookup}
 	text, err := names.env.eval.expand(word, &seen)
 	if err != nil {
-		return "", at.error(span, unwrapped(err))
+		return "", at.error(span, unwrapped(word, err))
 	}
 	for _, name := range seen.undeclared {
 		if HasAlternative(word, name) {
@@ -308,6 +309,9 @@ func (p *planner) expand(at place, names *scope, span syntax.Span, word string) 
 	}
 	return text, nil
 }
+
+// openVariable finds a variable without its closing brace.
+var openVariable = regexp.MustCompile(`(\$\{\w+)[^}]*$`)
 
 // noValueError says that a name has no value.
 type noValueError struct{ error }
@@ -359,9 +363,22 @@ func unknownError(name string, why *unknown) error {
 	return fmt.Errorf("the value of %s is not known here: %s, of which it is made, %s", name, why.name, strings.TrimPrefix(why.String(), why.name+" "))
 }
 
-// unwrapped leaves out what upstream's lexer adds to an error: the word, which
-// the place of the error shows.
-func unwrapped(err error) error {
+// unclosed is the mistake of a variable without its closing brace, of which upstream's lexer
+// names the letter behind, if there is one; nil for another error.
+func unclosed(word string, err error) error {
+	open := openVariable.FindStringSubmatch(word)
+	if open == nil || !strings.Contains(err.Error(), "unsupported modifier") {
+		return nil
+	}
+	return fmt.Errorf("the variable has no closing brace: write %s}", open[1])
+}
+
+// unwrapped leaves out what upstream's lexer adds to an error of a word: the word, which the
+// place of the error shows.
+func unwrapped(word string, err error) error {
+	if open := unclosed(word, err); open != nil {
+		return open
+	}
 	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(next) {
 		err = next
 	}

@@ -83,6 +83,15 @@ func (d *dockerfile) imported(name string) bool {
 	return ok && slices.ContainsFunc(d.Imports, func(im *syntax.Import) bool { return im.Alias == alias })
 }
 
+// alias returns the import of stages of an alias; nil for none.
+func (d *dockerfile) alias(name string) *syntax.Import {
+	i := slices.IndexFunc(d.Imports, func(im *syntax.Import) bool { return im.Alias == strings.ToLower(name) && !im.IsData() })
+	if i < 0 {
+		return nil
+	}
+	return d.Imports[i]
+}
+
 // fileOf returns the file of an environment.
 func fileOf(env *Environment) *dockerfile { return env.eval.in }
 

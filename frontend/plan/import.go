@@ -253,7 +253,7 @@ func (p *planner) passed(env *Environment, im *syntax.Import, arg syntax.ImportA
 	seen := tracker{lookup: names.lookup}
 	text, err := env.eval.expand(*arg.Value, &seen)
 	if err != nil {
-		return value{}, im.In.Error(arg.Span, unwrapped(err))
+		return value{}, im.In.Error(arg.Span, unwrapped(*arg.Value, err))
 	}
 	switch {
 	case seen.unknown != nil:

@@ -273,6 +273,9 @@ func (p *planner) fromWord(in *syntax.Instruction, env *Environment, word string
 	seen := tracker{lookup: p.global(env).lookup}
 	text, err := env.eval.expand(word, &seen)
 	if err != nil {
+		if open := unclosed(word, err); open != nil && in.File().Extended {
+			err = open
+		}
 		return "", in.Locate(err)
 	}
 	if seen.unknown != nil {

@@ -161,6 +161,9 @@ func (p *planner) ancestor(inst *Instance, at place, o *Operand, base []link) (e
 		}
 		return err
 	}
+	if err := refuseOperand(at, o.Edge); err != nil {
+		return err
+	}
 	return at.errorf(o.Reference.Span, "%s and %s share nothing that both are built FROM: what of %s is to be added cannot be told. Take it whole: COPY --from=%s / /",
 		o.Reference.Text, inst.Base.Title(), o.Reference.Text, o.Reference.Text)
 }

@@ -201,7 +201,7 @@ func (p *planner) noStage(at place, file *dockerfile, name string) error {
 	suggested := func(format string) error {
 		if alias, _, ok := strings.Cut(name, "."); ok && !syntax.IsFile(name) && !strings.ContainsAny(name, "/:@") && !file.imported(name) {
 			err := fmt.Errorf(format, name)
-			if near, err := suggest.WrapErrorMaybe(err, name, append(stageNames(file), p.importedNames(file)...), false); near {
+			if near, err := suggest.WrapErrorMaybe(err, strings.ToLower(name), append(stageNames(file), p.importedNames(file)...), false); near {
 				return err
 			}
 			return fmt.Errorf("%w (no IMPORT is named %s: write IMPORT ./path/to/file AS %s before the first FROM)", err, alias, alias)
@@ -286,6 +286,9 @@ func (p *planner) ofFile(at place, env *Environment, name string) (*meaning, err
 	}
 	f, err := p.opt.Files.Import(p.ctx, fileOf(env).File, req)
 	if err != nil {
+		if im := fileOf(env).alias(path); im != nil && inner != "" {
+			return nil, at.errorf(at.reference.TargetSpan, behindDot, im.Written, inner)
+		}
 		return nil, importError(at, err)
 	}
 	if at.static {

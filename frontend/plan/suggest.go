@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -21,8 +22,9 @@ const maxNames = 10
 // there are, the near ones first; more are other names that would do.
 func suggestStage(file *dockerfile, err error, name string, more []string) error {
 	names := stageNames(file)
-	if ok, err := suggest.WrapErrorMaybe(err, name, append(slices.Clip(names), more...), false); ok {
-		return err
+	// names of stages are the same in any case
+	if near, ok := suggest.Search(strings.ToLower(name), append(slices.Clip(names), more...), true); ok {
+		return fmt.Errorf("%w (did you mean %s?)", err, file.written(near))
 	}
 	if len(names) == 0 {
 		return fmt.Errorf("%w (the stages have no names: write FROM … AS NAME at the one that is meant, and NAME here)", err)
@@ -37,6 +39,16 @@ func suggestStage(file *dockerfile, err error, name string, more []string) error
 		return fmt.Errorf("%w (of %d stages the nearest are %s)", err, len(names), strings.Join(list, ", "))
 	}
 	return fmt.Errorf("%w (the stages are %s)", err, strings.Join(list, ", "))
+}
+
+// written returns the name of a stage as it stands in its FROM.
+func (d *dockerfile) written(name string) string {
+	if list := d.named[name]; len(list) > 0 {
+		if words := list[0].From.Words(); len(words) == 3 && strings.EqualFold(words[2], name) {
+			return words[2]
+		}
+	}
+	return name
 }
 
 // stageNames returns the names of the stages of a file, each once.
@@ -68,8 +80,11 @@ func (p *planner) importedNames(file *dockerfile) []string {
 // stage of this file may be an image, and warns.
 func (p *planner) refuseMisspelled(at place, env *Environment, name string) error {
 	file := fileOf(env)
-	if !file.Extended || name == scratch || strings.ContainsAny(name, "/:@") || p.hasContext(name, env, at.platform) {
+	if !file.Extended || name == scratch {
 		return nil
+	}
+	if err := p.refuseForeign(at, env, name); err != nil || strings.ContainsAny(name, "/:@") || p.hasContext(name, env, at.platform) {
+		return err
 	}
 	if strings.Contains(name, ".") {
 		if near, ok := suggest.Search(name, p.importedNames(file), false); ok {
@@ -91,6 +106,58 @@ func (p *planner) refuseMisspelled(at place, env *Environment, name string) erro
 			p.warned[at.reference] = true
 			p.warn(RuleMisspelledStage, at.in.Place(at.reference.TargetSpan), "%s is no stage, so it is an image (did you mean the stage %s?)", name, stage)
 			break
+		}
+	}
+	return nil
+}
+
+// foreignName matches the name of a stage, or of an import, and what other languages write
+// behind it.
+var foreignName = regexp.MustCompile(`^([\w.-]+)(\[|\+|::?|/)(.+)$`)
+
+// behindDot is the mistake of a stage of an import that is written in another way.
+const behindDot = "a stage of an import stands behind a dot: write %s.%s"
+
+// refuseForeign refuses a name of an image that is a call, or a stage of an import, as other
+// languages write it. One that an image may have warns.
+func (p *planner) refuseForeign(at place, env *Environment, name string) error {
+	m := foreignName.FindStringSubmatch(name)
+	if m == nil {
+		return nil
+	}
+	if list, ok := strings.CutSuffix(m[3], "]"); m[2] == "[" {
+		if !ok || !strings.Contains(list, "=") {
+			return nil
+		}
+		return at.errorf(at.reference.TargetSpan, "the values of a call stand in parentheses: write %s(%s)", m[1], list)
+	}
+	im := fileOf(env).alias(m[1])
+	f, entered := p.entered[im]
+	if im == nil || !entered || len(p.of(f).stages(m[3])) == 0 || p.hasContext(name, env, at.platform) {
+		return nil
+	}
+	if m[2] == "+" || m[2] == "::" {
+		return at.errorf(at.reference.TargetSpan, behindDot, im.Written, m[3])
+	}
+	p.warnOnce(RuleMisspelledStage, at.reference, at.in.Place(at.reference.TargetSpan), "%s is an image (did you mean %s.%s, the stage of the import?)", name, im.Written, m[3])
+	return nil
+}
+
+// refuseOperand refuses an operand that is an image only since its name is that of no stage
+// above.
+func refuseOperand(at place, e Edge) error {
+	file := fileOf(at.inst.Env)
+	if e.To != nil || e.Context {
+		return nil
+	}
+	for _, stage := range file.stages(e.Name) {
+		if stage.Index > at.inst.Stage.Index {
+			return at.errorf(at.reference.TargetSpan, "the stage %s stands below, on line %d: --with adds stages above", stage, stage.From.StartLine)
+		}
+	}
+	for _, near := range file.near(e.Name) {
+		if near != at.inst.Stage.Name {
+			return at.errorf(at.reference.TargetSpan, "there is no stage %s (did you mean %s?)", e.Name, file.written(near))
 		}
 	}
 	return nil
