@@ -76,7 +76,6 @@ func TestMistakesAreFound(t *testing.T) {
 		`f"{A}" == B`:                         `0-1 a text in quotes has no f in front: join texts and names, "a" + NAME`,
 		`replace(A, "x", "y")`:                `0-7 replace is not for expressions: write join(split(NAME, "a"), "b")`,
 		`toUpper(A)`:                          `0-7 there is no function toUpper in expressions: write upper`,
-		`lenght(A)`:                           `0-6 there is no function lenght in expressions: write len`,
 		`env("HOME")`:                         `0-3 there is no function env in expressions: write the name alone, without quotes`,
 		`A; B`:                                `3-4 a second expression: join them with && in one, without ;`,
 		`(A; B)`:                              `4-5 a second expression: join them with && in one, without ;`,

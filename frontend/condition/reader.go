@@ -33,7 +33,7 @@ const growing = " reduce groupBy repeat replace toJSON toBase64 uniq now timezon
 // elsewhere are functions of other languages, in lower case, and what to write.
 var elsewhere = map[string]string{
 	"toupper": "upper", "uppercase": "upper", "tolower": "lower", "lowercase": "lower",
-	"length": "len", "lenght": "len", "size": "len", "strlen": "len",
+	"length": "len", "size": "len", "strlen": "len",
 	"tostring": "string", "str": "string", "toint": "int", "parseint": "int", "number": "int",
 	"env": "the name alone, without quotes", "getenv": "the name alone, without quotes",
 }
