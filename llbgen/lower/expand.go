@@ -156,11 +156,7 @@ func Expand(plans []*plan.Plan, platforms []*ocispecs.Platform, opt ExpandOption
 // finish writes the text.
 func (x *expander) finish(order []string, suffix suffixed, used map[string]bool) error {
 	file := x.lowerers[0].unit.file()
-	directives := x.opt.Directives
-	if file.Escape != '\\' {
-		directives = append(slices.Clip(directives), fmt.Sprintf("# escape=%c", file.Escape))
-	}
-	x.out.out = text.NewFile(file.Escape, directives...)
+	x.out.out = text.NewFile(file.Escape, x.opt.Directives...)
 	for _, line := range x.opt.About(x.out) {
 		x.out.out.Comment(line)
 	}

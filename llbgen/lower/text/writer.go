@@ -45,11 +45,15 @@ func NewWriter(escape rune, check string) *Writer {
 	return w
 }
 
-// NewFile starts a text that people read, whose first lines are directives.
+// NewFile starts a text that people read, whose first lines are directives; that of the
+// escape token comes behind them.
 func NewFile(escape rune, directives ...string) *Writer {
 	w := &Writer{escape: escape, line: 1, readable: true}
 	for _, line := range directives {
 		w.add(oneLine(line))
+	}
+	if escape != '\\' {
+		w.add(fmt.Sprintf("# escape=%c", escape))
 	}
 	w.add("\n")
 	return w
