@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -35,7 +33,7 @@ const ExpandRequest = "frontend.expand"
 // what this build solves.
 func (g *Generator) Expand(ctx context.Context, wanted []*ocispecs.Platform, pin PinSources) (*report.Expansion, error) {
 	if g.isPlain() {
-		return g.asItIs()
+		return g.asItIs(ctx)
 	}
 	var plans []*plan.Plan
 	for _, platform := range wanted {
@@ -72,7 +70,16 @@ func (g *Generator) expand(ctx context.Context, plans []*plan.Plan, platforms []
 		opt.Directives = append(opt.Directives, strings.TrimSuffix(check, "\n"))
 	}
 	main := plans[0].File
-	opt.About = func(e *lower.Expansion) []string { return g.about(e, plans, platforms) }
+	ignore, err := g.sources.IgnoreFile(ctx)
+	if err != nil {
+		return nil, err
+	}
+	opt.About = func(e *lower.Expansion) []string {
+		if !e.ReadsContext {
+			ignore = ""
+		}
+		return g.about(e, plans, platforms, ignore)
+	}
 	e, text, err := write(plans, platforms, opt)
 	if err != nil {
 		return nil, err
@@ -106,7 +113,7 @@ func (g *Generator) expand(ctx context.Context, plans []*plan.Plan, platforms []
 			return nil, err
 		}
 	}
-	out := &report.Expansion{Text: string(text), Target: e.Target, Checks: e.Checks, Pass: g.passOn(e)}
+	out := &report.Expansion{Text: string(text), Target: e.Target, Checks: e.Checks, Pass: g.passOn(e.NoCache), Ignore: ignore}
 	for _, o := range e.Origins() {
 		line := report.ExpandedLine{First: o.First, Last: o.Last, File: main.Shown(), Line: o.In.StartLine, End: o.In.EndLine}
 		if o.Instance != nil {
@@ -125,92 +132,6 @@ func write(plans []*plan.Plan, platforms []*ocispecs.Platform, opt lower.ExpandO
 	}
 	text, err := e.Text()
 	return e, text, err
-}
-
-// passedOn reports whether a build arg is one for BuildKit itself, which a build of
-// the plain file gets as well.
-func passedOn(name string) bool {
-	return plan.BuildWide(name) && name != "SOURCE_DATE_EPOCH"
-}
-
-// contexts returns the names of the named contexts of the build.
-func (g *Generator) contexts() []string {
-	var names []string
-	for key := range g.opt.Client.BuildOpts().Opts {
-		if name, ok := strings.CutPrefix(key, "context:"); ok && name != lower.ScratchContext {
-			name, _, _ = strings.Cut(name, "::") // for one platform
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// passOn returns the options that a build of the plain file needs.
-func (g *Generator) passOn(e *lower.Expansion) []string {
-	var out []string
-	for _, name := range slices.Sorted(maps.Keys(g.opt.BuildArgs)) {
-		if passedOn(name) && name != "BUILDKIT_SYNTAX" {
-			out = append(out, "--build-arg="+name)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(g.opt.Labels)) {
-		if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsGraphic(r) }) {
-			name = strconv.Quote(name)
-		}
-		out = append(out, "--label="+name+"=…")
-	}
-	for _, name := range g.contexts() {
-		out = append(out, "--build-context="+name+"=…")
-	}
-	if len(e.NoCache) > 0 {
-		out = append(out, "--no-cache-filter="+strings.Join(e.NoCache, ","))
-	}
-	return out
-}
-
-// about is what the top of the plain file says of it.
-func (g *Generator) about(e *lower.Expansion, plans []*plan.Plan, wanted []*ocispecs.Platform) []string {
-	var targets []string
-	for _, p := range plans {
-		if name := lower.WithoutCredentials(p.Root.Name); !slices.Contains(targets, name) {
-			targets = append(targets, name)
-		}
-	}
-	lines := []string{
-		fmt.Sprintf("Made from %s by docker build --call=expand: change that file and make this one anew.", plans[0].File.Shown()),
-		"target: " + strings.Join(targets, ", "),
-	}
-	if wanted[0] != nil {
-		lines = append(lines, "platforms: "+platformNames(wanted))
-	}
-	var args []string
-	for _, name := range slices.Sorted(maps.Keys(g.opt.BuildArgs)) {
-		if !passedOn(name) && slices.ContainsFunc(plans, func(p *plan.Plan) bool { return !slices.Contains(p.Computed, name) }) {
-			args = append(args, name)
-		}
-	}
-	if len(args) > 0 {
-		lines = append(lines, "build args that stand in it: "+strings.Join(args, ", "))
-	}
-	if pass := g.passOn(e); len(pass) > 0 {
-		lines = append(lines, "pass again: "+strings.Join(pass, " "))
-	}
-	if e.Checks != "" {
-		lines = append(lines, fmt.Sprintf("%s needs what stages of that file wait for (--after): docker build --target=%s .", e.Checks, e.Checks))
-	}
-	return lines
-}
-
-// platformNames lists platforms.
-func platformNames(list []*ocispecs.Platform) string {
-	var names []string
-	for _, p := range list {
-		names = append(names, platforms.FormatAll(*p))
-	}
-	return strings.Join(names, ", ")
 }
 
 // isPlain reports whether the file holds no extension, and nothing of the build decides
@@ -259,38 +180,6 @@ func (g *Generator) isPlain() bool {
 		}
 	}
 	return true
-}
-
-// asItIs gives a plain file back for stock builders.
-func (g *Generator) asItIs() (*report.Expansion, error) {
-	parsed, err := parser.Parse(strings.NewReader(string(g.text)))
-	if err == nil {
-		_, _, err = instructions.Parse(parsed.AST, linter.New(&linter.Config{}))
-	}
-	if err != nil {
-		return nil, err
-	}
-	text := string(g.text)
-	const line = "# syntax=docker/dockerfile:1\n"
-	name, _, at, ok := parser.DetectSyntax(g.text)
-	switch {
-	case ok && (strings.HasPrefix(name, "docker/dockerfile") || strings.HasPrefix(name, "docker.io/docker/dockerfile")):
-	case ok:
-		lines := slices.Collect(strings.Lines(text))
-		lines[at[0].Start.Line-1] = line
-		text = strings.Join(lines, "")
-	default:
-		start := ""
-		if rest, found := strings.CutPrefix(text, "\ufeff"); found {
-			text = rest
-		}
-		if strings.HasPrefix(text, "#!") {
-			start, text, _ = strings.Cut(text, "\n")
-			start += "\n"
-		}
-		text = start + line + text
-	}
-	return &report.Expansion{Text: text, AsItIs: true}, nil
 }
 
 // readsAsPlain reports whether our own parser finds no extension in a text.

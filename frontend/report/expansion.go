@@ -14,6 +14,8 @@ type Expansion struct {
 	Checks string `json:"checks,omitempty"`
 	// Pass are the options that a build of the text needs as this one did.
 	Pass []string `json:"pass,omitempty"`
+	// Ignore is the ignore file of the Dockerfile, of which the text needs a copy.
+	Ignore string `json:"ignore,omitempty"`
 	// Lines say where the instructions of the text come from.
 	Lines []ExpandedLine `json:"lines,omitempty"`
 }

@@ -45,6 +45,10 @@ type Expansion struct {
 	Target, Checks string
 	// NoCache are the stages that have a step which runs in every build.
 	NoCache []string
+	// Args are the build args whose values stand in it.
+	Args map[string]bool
+	// ReadsContext is set when a line may read the build context.
+	ReadsContext bool
 	Lines
 
 	out *text.Writer
@@ -104,7 +108,7 @@ type expander struct {
 // Expand writes plans of one build, which are for the given platforms; nil for the
 // worker's.
 func Expand(plans []*plan.Plan, platforms []*ocispecs.Platform, opt ExpandOptions) (*Expansion, error) {
-	x := &expander{opt: opt, plans: plans, parts: map[string][]*part{}, out: &Expansion{}}
+	x := &expander{opt: opt, plans: plans, parts: map[string][]*part{}, out: &Expansion{Args: map[string]bool{}}}
 	x.taken = newReadableNames(x.takenNames())
 	units := x.units(platforms)
 	checks := ""
@@ -128,6 +132,7 @@ func Expand(plans []*plan.Plan, platforms []*ocispecs.Platform, opt ExpandOption
 			pin, ok := x.opt.Pins[PinLine{i, part, in}]
 			return pin, ok
 		}})
+		l.given = x.out.Args
 		x.lowerers = append(x.lowerers, l)
 		if err := x.collect(i, l, checks, differ); err != nil {
 			return nil, err
@@ -141,13 +146,17 @@ func Expand(plans []*plan.Plan, platforms []*ocispecs.Platform, opt ExpandOption
 	if err != nil {
 		return nil, err
 	}
-	// once to learn which global ARGs the stages use
-	stages := text.NewFile(units[0].file().Escape)
-	if err := x.write(stages, &File{}, order, suffix); err != nil {
+	// once to learn which global ARGs the stages use, and what the top says of all
+	stages, all := text.NewFile(units[0].file().Escape), &File{}
+	if err := x.write(stages, all, order, suffix); err != nil {
 		return nil, err
 	}
+	x.out.ReadsContext = slices.ContainsFunc(all.origins, func(o Origin) bool { return ReadsContext(o.In) })
 	used, err := usedNames(stages.Bytes())
 	if err != nil {
+		return nil, err
+	}
+	if err := x.lowerers[0].on(stages, all, "").frozenGlobals(maps.Clone(used)); err != nil {
 		return nil, err
 	}
 	return x.out, x.finish(order, suffix, used)

@@ -65,8 +65,9 @@ type lowerer struct {
 	// current is the instance being written, index says where each one is.
 	current *plan.Instance
 	index   map[*plan.Instance]int
-	// expanding is set for a text that people read.
+	// expanding is set for a text that people read, in which the values of given stand.
 	expanding *expanding
+	given     map[string]bool
 }
 
 // Lower writes the unit.

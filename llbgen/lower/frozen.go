@@ -133,6 +133,9 @@ func (l *lowerer) written(name, value string) (text.Word, error) {
 		if !text.Writable(value) {
 			return text.Word{}, fmt.Errorf("the value of ARG %s holds a line end or other bytes that no line of a plain Dockerfile can hold, or is too long for one", name)
 		}
+		if arg, given := l.unit.Root.Env.Args[name]; given && arg == value {
+			l.given[name] = true
+		}
 	}
 	return text.Arg(name, value)
 }

@@ -21,7 +21,7 @@ func (l *lowerer) plainForm(inst *plan.Instance, in *syntax.Instruction) error {
 	switch {
 	case in.AddsFrom() && in.Unpacks():
 		return in.Errorf(in.References[0].Span, "ADD --from unpacks archives, and no plain instruction does: with --unpack=false it is a COPY")
-	case own.BuildContext != main.BuildContext && readsContext(in):
+	case own.BuildContext != main.BuildContext && ReadsContext(in):
 		return in.Locate(errNoContext(own.BuildContext.Name))
 	case own.Escape != main.Escape && strings.ContainsAny(in.Text(), "\\`"):
 		return in.Locate(errEscape(own.Shown()))
@@ -65,8 +65,8 @@ func (e errEscape) Error() string {
 	return "the escape token of " + string(e) + " is another one than that of the main file, and one plain Dockerfile has one: leave it out of this line"
 }
 
-// readsContext reports whether an instruction may read the build context.
-func readsContext(in *syntax.Instruction) bool {
+// ReadsContext reports whether an instruction may read the build context.
+func ReadsContext(in *syntax.Instruction) bool {
 	switch in.Keyword {
 	case command.Copy, command.Add:
 		words := in.Words()
