@@ -40,11 +40,14 @@ func (p *Plan) Depends(name string) bool {
 	})
 }
 
-// Mentions reports whether a stage of the build declares or uses a name.
-func (p *Plan) Mentions(name string) bool {
-	var all []*Instance
+// ReadsProxy reports whether a stage of the build declares or uses a proxy: steps have one in
+// capitals and in small letters, and need not declare it.
+func (p *Plan) ReadsProxy(name string) bool {
+	all := []*Instance{p.Root}
 	p.Root.reach(map[*Instance]bool{p.Root: true}, &all)
-	return mentioned(name, p.Root.Env.File(), p.Root, all)
+	return slices.ContainsFunc(all, func(i *Instance) bool {
+		return mentioned(strings.ToUpper(name), i.Env.File(), i, nil) || mentioned(strings.ToLower(name), i.Env.File(), i, nil)
+	})
 }
 
 // OpensImport reports whether an ARG is, or makes, the user or the password in the

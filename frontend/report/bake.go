@@ -234,11 +234,13 @@ func (b *Bake) args(given map[string]string, plans []*plan.Plan) map[string]any 
 	for name, value := range given {
 		proxy := strings.HasSuffix(strings.ToUpper(name), "_PROXY")
 		reads := slices.ContainsFunc(plans, func(p *plan.Plan) bool {
-			if plan.BuildWide(name) && !proxy {
+			switch {
+			case proxy: // clients pass theirs on in every build, bake as well
+				return p.ReadsProxy(name)
+			case plan.BuildWide(name):
 				return true // the frontend itself acts on it
 			}
-			// clients pass their proxies on in every build, bake as well
-			return p.Depends(name) && (!proxy || p.Mentions(name))
+			return p.Depends(name)
 		})
 		switch hidden := slices.ContainsFunc(plans, func(p *plan.Plan) bool { return p.Hides(name) }); {
 		case !reads:
