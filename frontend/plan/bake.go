@@ -71,6 +71,7 @@ func (e *Environment) OpensImport(name string) bool {
 func (e *Environment) BakeValue(from *syntax.Instruction, b syntax.Bake) (string, error) {
 	seen := tracker{lookup: func(name string) value { return e.globals[name] }}
 	text, unset, err := e.eval.lex.ProcessWord(b.Word, &seen)
+	maps.DeleteFunc(unset, func(name string, _ struct{}) bool { return HasAlternative(b.Word, name) })
 	if err == nil {
 		err = e.staticOnly(&seen, unset)
 	}
