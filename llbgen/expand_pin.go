@@ -134,7 +134,7 @@ func (g *Generator) pinsOf(ctx context.Context, plans []*plan.Plan, platforms []
 						err = fmt.Errorf("a lock pins more than one thing that the line adds, %s among them: give each URL an ADD of its own", what)
 					}
 					if err != nil {
-						return at.In.Locate(err)
+						return at.In.ErrorOfLine(err)
 					}
 					out[key] = pin
 				}

@@ -183,7 +183,7 @@ func whyDifferent(p *plan.Plan, platforms int, why error) error {
 	if platforms > 1 {
 		why = fmt.Errorf("%w (one platform at a time may have one)", why)
 	}
-	return &differenceError{p.Root.From.Locate(fmt.Errorf("this stage has no plain form: %w", why))}
+	return &differenceError{p.Root.From.ErrorOfLine(fmt.Errorf("this stage has no plain form: %w", why))}
 }
 
 // noPlainForm says what of an instance has no plain form; nil for nothing.
@@ -194,7 +194,7 @@ func noPlainForm(p *plan.Plan, inst *plan.Instance) error {
 		}
 	}
 	if inst == p.Root && inst.Env.Explicit() {
-		return inst.From.Locate(errors.New("the target binds TARGETPLATFORM, and a plain Dockerfile builds for the platform that the build asks for: pass --platform instead"))
+		return inst.From.ErrorOfLine(errors.New("the target binds TARGETPLATFORM, and a plain Dockerfile builds for the platform that the build asks for: pass --platform instead"))
 	}
 	base := inst.Base
 	from := inst.From.References[len(inst.From.References)-1]
@@ -235,7 +235,7 @@ func noPlainForm(p *plan.Plan, inst *plan.Instance) error {
 func foreignImage(_ *plan.Plan, inst *plan.Instance) error {
 	for use := range inst.Uses() {
 		if inst.Replaced && inst.Env.Explicit() {
-			return inst.From.Locate(fmt.Errorf("the named context %s is wanted for %s, for which a plain Dockerfile needs a FROM of it, and that does more here, as when it is an image with triggers: no plain form", inst.Stage.Name, platforms.FormatAll(inst.Env.Platform)))
+			return inst.From.ErrorOfLine(fmt.Errorf("the named context %s is wanted for %s, for which a plain Dockerfile needs a FROM of it, and that does more here, as when it is an image with triggers: no plain form", inst.Stage.Name, platforms.FormatAll(inst.Env.Platform)))
 		}
 		if inst.Env.Explicit() && use.To == nil && use.Kind != plan.KindBase && use.Name != scratch {
 			return use.In.Errorf(use.Reference.Span, "%s is copied from for %s, for which a plain Dockerfile needs a FROM of it, and that does more here, as when the image has triggers: no plain form", use.Reference.Text, platforms.FormatAll(inst.Env.Platform))

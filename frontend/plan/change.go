@@ -33,7 +33,7 @@ type KeepCommand struct{}
 // Refuse implements Change.
 func (r Reset) Refuse() error {
 	if r.In.Unset != nil {
-		return r.In.Locate(errors.New("UNSET has no plain form: a Dockerfile cannot take away what is set"))
+		return r.In.ErrorOfLine(errors.New("UNSET has no plain form: a Dockerfile cannot take away what is set"))
 	}
 	return r.In.Errorf(r.In.ResetFlag, "--reset has no plain form: a Dockerfile cannot take away what is set")
 }

@@ -3,6 +3,8 @@ package syntax
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
@@ -46,6 +48,11 @@ func (in *Instruction) Locate(err error) error {
 		return diagnostic.At(in.Lines(), err)
 	}
 	return in.Error(span, mistake)
+}
+
+// ErrorOfLine returns err as a mistake of the whole logical line, which names the column where it starts.
+func (in *Instruction) ErrorOfLine(err error) error {
+	return in.Error(Span{0, len(strings.TrimRightFunc(in.Line, unicode.IsSpace))}, err)
 }
 
 // Locate gives an error of upstream's parser its place in this file.

@@ -10,7 +10,7 @@ func (l *lowerer) carried(inst *plan.Instance) error {
 	for _, c := range inst.Carried {
 		word, err := l.again(inst, c)
 		if err != nil {
-			return c.In.Locate(err)
+			return c.In.ErrorOfLine(err)
 		}
 		l.note(c.In, l.out.Args(nil, []text.Word{word}))
 	}

@@ -311,7 +311,7 @@ func (x *expander) order(target string) ([]string, error) {
 			if p == nil || p.in == nil {
 				return err
 			}
-			return p.in.Locate(err)
+			return p.in.ErrorOfLine(err)
 		case 2:
 			return nil
 		}

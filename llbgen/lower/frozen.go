@@ -185,7 +185,7 @@ func (l *lowerer) frozenGlobals(used map[string]bool) error {
 			}
 			var err error
 			if words[i], err = l.written(name, value); err != nil {
-				return in.Locate(err)
+				return in.ErrorOfLine(err)
 			}
 		}
 		if words != nil {

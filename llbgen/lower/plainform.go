@@ -22,9 +22,9 @@ func (l *lowerer) plainForm(inst *plan.Instance, in *syntax.Instruction) error {
 	case in.AddsFrom() && in.Unpacks():
 		return in.Errorf(in.References[0].Span, "ADD --from unpacks archives, and no plain instruction does: with --unpack=false it is a COPY")
 	case own.BuildContext != main.BuildContext && ReadsContext(in):
-		return in.Locate(errNoContext(own.BuildContext.Name))
+		return in.ErrorOfLine(errNoContext(own.BuildContext.Name))
 	case own.Escape != main.Escape && strings.ContainsAny(in.Text(), "\\`"):
-		return in.Locate(errEscape(own.Shown()))
+		return in.ErrorOfLine(errEscape(own.Shown()))
 	}
 	return nil
 }
@@ -41,15 +41,15 @@ func (l *lowerer) pin(inst *plan.Instance, in *syntax.Instruction) (Pin, bool) {
 func pinned(in *syntax.Instruction, pin Pin) ([]text.Word, *text.Arguments, error) {
 	words := in.Words()
 	if len(words) != 2 || in.IfExists {
-		return nil, nil, in.Locate(errors.New("a lock pins what the line adds, and one ADD has one pin: give each URL an ADD of its own, without --if-exists"))
+		return nil, nil, in.ErrorOfLine(errors.New("a lock pins what the line adds, and one ADD has one pin: give each URL an ADD of its own, without --if-exists"))
 	}
 	if pin.URL == "" {
 		flag, err := text.Flag("checksum", pin.Checksum)
-		return []text.Word{flag}, nil, in.Locate(err)
+		return []text.Word{flag}, nil, in.ErrorOfLine(err)
 	}
 	words[0] = pin.URL
 	arguments, err := text.CopyArguments(in, words, in.Node.Attributes["json"])
-	return nil, arguments, in.Locate(err)
+	return nil, arguments, in.ErrorOfLine(err)
 }
 
 type (
@@ -106,7 +106,7 @@ func (l *lowerer) skips(in *syntax.Instruction) bool { return in.IfExists && l.o
 
 // component matches the letters in front of a path that stand for themselves, up to
 // the end of its first part.
-var component = regexp.MustCompile(`^(\.?/)*[a-zA-Z0-9_.+@~-]*[a-zA-Z0-9_.]`)
+var component = regexp.MustCompile(`^(\.?/)*[a-zA-Z0-9_.+@~ -]*[a-zA-Z0-9_.]`)
 
 // ifExists returns the arguments of a COPY or ADD whose sources are patterns: one that
 // matches nothing is skipped. A pattern that the first part of a path alone matches
@@ -133,7 +133,7 @@ func ifExists(in *syntax.Instruction) (*text.Arguments, error) {
 				words[i] = "./" + words[i]
 			}
 		default:
-			return nil, in.Errorf(in.LastWord(), "--if-exists has a plain form only for sources whose first part is written out, which %s is not", word)
+			return nil, in.Errorf(in.LastWord(), "--if-exists has a plain form only for sources whose first part is made of letters from a to z, digits, spaces and _.+@~-, which that of %s is not", word)
 		}
 	}
 	return text.CopyArguments(in, words, in.Node.Attributes["json"])

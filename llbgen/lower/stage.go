@@ -47,7 +47,7 @@ func (l *lowerer) stage(inst *plan.Instance) error {
 		for name := range inst.GlobalsBefore(n) {
 			word, err := l.declaration(inst, name)
 			if err != nil {
-				return in.Locate(err)
+				return in.ErrorOfLine(err)
 			}
 			l.note(in, l.out.Args(nil, []text.Word{word}))
 		}
@@ -314,7 +314,7 @@ func (l *lowerer) args(inst *plan.Instance, in *syntax.Instruction) ([]text.Word
 		}
 		var err error
 		if words[i], err = l.written(name, v); err != nil {
-			return nil, in.Locate(err)
+			return nil, in.ErrorOfLine(err)
 		}
 	}
 	return words, nil
