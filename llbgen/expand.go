@@ -43,10 +43,10 @@ func (g *Generator) Expand(ctx context.Context, wanted []*ocispecs.Platform, pin
 		}
 		plans = append(plans, p)
 	}
-	// a trigger of an image may name stages that nothing else does
+	// a trigger of an image may name stages and build args that nothing else does
 	out, err := g.expand(ctx, plans, wanted, pin, false)
 	var differs *differenceError
-	if errors.As(err, &differs) && slices.ContainsFunc(plans, func(p *plan.Plan) bool { return len(p.Kept) > 0 }) {
+	if errors.As(err, &differs) && (len(g.opt.BuildArgs) > 0 || slices.ContainsFunc(plans, func(p *plan.Plan) bool { return len(p.Kept) > 0 })) {
 		if with, other := g.expand(ctx, plans, wanted, pin, true); other == nil {
 			return with, nil
 		}

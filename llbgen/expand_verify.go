@@ -183,7 +183,7 @@ func whyDifferent(p *plan.Plan, platforms int, why error) error {
 	if platforms > 1 {
 		why = fmt.Errorf("%w (one platform at a time may have one)", why)
 	}
-	return &differenceError{p.Root.From.ErrorOfLine(fmt.Errorf("this stage has no plain form: %w", why))}
+	return &differenceError{p.Root.From.ErrorOfLine(fmt.Errorf("this stage has no plain form: %w; most likely for triggers (ONBUILD) of an image: write out what they do, FROM an image without them", why))}
 }
 
 // noPlainForm says what of an instance has no plain form; nil for nothing.

@@ -18,6 +18,7 @@ import (
 //     A context from an input ("context:x=input:y") gets that input;
 //   - "images", what the registry has of some images, a line for each platform:
 //     REFERENCE PLATFORM [NAME=VALUE…], with the ENVs that the image has there.
+//     ONBUILD=TRIGGER gives it a trigger as well, whose spaces are written +.
 //     A reference alone is an image that the registry lacks;
 //   - SOURCE!PATH, a file of another source: of a repository
 //     (git://host/repository#v1), or of a local directory by its name.

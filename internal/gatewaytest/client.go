@@ -223,6 +223,11 @@ func imageConfig(ref string, platform ocispecs.Platform, env []string) ([]byte, 
 	if kind%5 == 0 {
 		config["OnBuild"] = []string{"ENV ONBUILD=1", "RUN echo onbuild"}
 	}
+	for _, entry := range env {
+		if trigger, ok := strings.CutPrefix(entry, "ONBUILD="); ok {
+			config["OnBuild"] = []string{strings.ReplaceAll(trigger, "+", " ")}
+		}
+	}
 	return json.Marshal(map[string]any{
 		"os": platform.OS, "architecture": platform.Architecture, "variant": platform.Variant,
 		"config":  config,

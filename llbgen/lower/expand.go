@@ -22,7 +22,8 @@ type ExpandOptions struct {
 	About func(*Expansion) []string
 	// Taken are names that stand for something outside the files.
 	Taken []string
-	// Kept writes stages too that only a trigger of an image can name.
+	// Kept writes what only a trigger of an image can name too: stages, and build args that
+	// no line declares.
 	Kept bool
 	// Pins are the lines of the text that a lock pins.
 	Pins map[PinLine]Pin
@@ -128,7 +129,7 @@ func Expand(plans []*plan.Plan, platforms []*ocispecs.Platform, opt ExpandOption
 		}
 	}
 	for i, u := range units {
-		l := newLowerer(u, Options{Plain: true, Pin: func(part string, in *syntax.Instruction) (Pin, bool) {
+		l := newLowerer(u, Options{Plain: true, Undeclared: x.opt.Kept, Pin: func(part string, in *syntax.Instruction) (Pin, bool) {
 			pin, ok := x.opt.Pins[PinLine{i, part, in}]
 			return pin, ok
 		}})

@@ -46,6 +46,8 @@ type Options struct {
 	Wait bool
 	// Plain writes what is an extension to LLB as plain Dockerfiles can say it.
 	Plain bool
+	// Undeclared writes build args too that no line declares, for triggers of images.
+	Undeclared bool
 	// Pin returns how a line of a part says what a lock pins it to.
 	Pin func(part string, in *syntax.Instruction) (Pin, bool)
 }

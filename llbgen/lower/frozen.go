@@ -198,7 +198,7 @@ func (l *lowerer) frozenGlobals(used map[string]bool) error {
 }
 
 // frozenWide writes the values of ARGs that the converter looks at by itself where no
-// line gives them.
+// line gives them, and of those that a trigger of an image may declare.
 func (l *lowerer) frozenWide(declared map[string]bool) error {
 	root := l.unit.Root.Env
 	values := map[string]string{}
@@ -208,6 +208,13 @@ func (l *lowerer) frozenWide(declared map[string]bool) error {
 	for _, in := range l.unit.file().Args {
 		for _, name := range namesOf(in) {
 			if value, ok := root.Global(name); ok && plan.BuildWide(name) {
+				values[name] = value
+			}
+		}
+	}
+	if l.opt.Undeclared {
+		for name, value := range root.Args {
+			if !plan.Predefined(name) && !slices.ContainsFunc(l.unit.Instances, func(inst *plan.Instance) bool { return declares(inst.Env.File().File, name) }) {
 				values[name] = value
 			}
 		}
@@ -224,6 +231,16 @@ func (l *lowerer) frozenWide(declared map[string]bool) error {
 		l.out.Args(nil, []text.Word{word})
 	}
 	return nil
+}
+
+// declares reports whether a line of a file declares a name.
+func declares(file *syntax.File, name string) bool {
+	for in := range file.All() {
+		if slices.Contains(namesOf(in), name) {
+			return true
+		}
+	}
+	return false
 }
 
 func has(args map[string]string, name string) bool {
