@@ -112,16 +112,41 @@ COPY --if-exists there.txt gone.txt /top/
 COPY --if-exists config/app.yml /etc/app.yml
 COPY --if-exists no/such/folder/file ./conf/*.ini /etc/
 COPY --if-exists --from=made /out/deep/a /no/deep/b /copied/
+COPY --if-exists ["my notes", "no notes", "/notes/"]
 `
-	dir := project(t, "-- there.txt --\nthere\n-- config/app.yml --\nyes\n-- conf/a.ini --\na\n-- Dockerfile --\n"+dockerfile)
+	dir := project(t, "-- my notes --\nnotes\n-- there.txt --\nthere\n-- config/app.yml --\nyes\n-- conf/a.ini --\na\n-- Dockerfile --\n"+dockerfile)
 	expands(t, dir)
 	img := buildImage(t, dir)
-	for _, name := range []string{"/top/there.txt", "/etc/app.yml", "/etc/a.ini", "/copied/a"} {
+	for _, name := range []string{"/top/there.txt", "/etc/app.yml", "/etc/a.ini", "/copied/a", "/notes/my notes"} {
 		if !img.has(t, name) {
 			t.Errorf("%s is missing", name)
 		}
 	}
 	expands(t, project(t, "-- Dockerfile --\n"+dockerfile))
+}
+
+// TestExpandedIgnoreFile copies the ignore file of a Dockerfile beside its plain form, as the
+// top of that says.
+func TestExpandedIgnoreFile(t *testing.T) {
+	t.Parallel()
+	dir := project(t, "-- Dockerfile --\n"+syntaxLine+"FROM scratch AS made\nCOPY . /\nFROM made()\n-- Dockerfile.dockerignore --\nsecret\nDockerfile*\n-- secret --\n-- keep --\n")
+	text := buildx(t, dir, "--call=expand").ok(t).stdout
+	_, names, ok := strings.Cut(text, "copy it beside this file under its name, cp ")
+	if !ok {
+		t.Fatalf("the plain file names no ignore file:\n%s", text)
+	}
+	from, to, _ := strings.Cut(strings.SplitN(names, "\n", 2)[0], " ")
+	ignore, err := os.ReadFile(filepath.Join(dir, from))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := filepath.Join(dir, "Dockerfile.plain")
+	writeFile(t, plain, []byte(text))
+	writeFile(t, filepath.Join(dir, to), ignore)
+	want, got := buildImage(t, dir), buildImage(t, dir, "--file="+plain)
+	if diff := cmp.Diff(want.tree(t), got.tree(t)); diff != "" || got.has(t, "/secret") {
+		t.Errorf("the trees of the build (-) and its plain form (+) differ:\n%s\n%s", diff, text)
+	}
 }
 
 // TestExpandedPlatforms expands a build whose platforms differ, and its JSON form.
