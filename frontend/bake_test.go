@@ -59,6 +59,9 @@ func TestBakeBuildsTheSame(t *testing.T) {
 	t.Parallel()
 	compared := 0
 	for file, archive := range cases(t) {
+		if strings.HasSuffix(file, "expand-trigger-arg.txtar") {
+			continue // the bake file cannot know what triggers of images declare, as bake.md says
+		}
 		r := rand.New(rand.NewPCG(uint64(len(file)), 9))
 		b := caseOf(t, archive)
 		delete(b.Opts, "requestid")

@@ -194,10 +194,11 @@ func script(text string) (start, rest string) {
 // belowDirectives returns a plain file with the lines about what a build of it needs, as far
 // as it has none: it may be one of ours.
 func belowDirectives(file string, pass []string, ignore string) string {
-	start, rest := script(file)
+	plain := strings.TrimPrefix(file, "\ufeff")
+	start, rest := script(plain)
 	lines := slices.Collect(strings.Lines(rest))
 	var parse parser.DirectiveParser
-	directives, _ := parse.ParseAll([]byte(strings.TrimPrefix(rest, "\ufeff"))) // the file was read
+	directives, _ := parse.ParseAll([]byte(rest)) // the file was read
 	out := text.NewFile('\\')
 	for _, line := range lines[len(directives):] {
 		line, _ = strings.CutPrefix(line, "# ")
@@ -218,5 +219,5 @@ func belowDirectives(file string, pass []string, ignore string) string {
 		return file
 	}
 	out.Blank()
-	return start + strings.Join(lines[:len(directives)], "") + string(out.Bytes()) + strings.Join(lines[len(directives):], "")
+	return strings.TrimSuffix(file, plain) + start + strings.Join(lines[:len(directives)], "") + string(out.Bytes()) + strings.Join(lines[len(directives):], "")
 }
