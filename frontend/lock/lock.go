@@ -48,15 +48,15 @@ func NameFor(dockerfile string) string {
 	return dir + base + ".lock"
 }
 
-// Find returns the entry that pins a source; nil for none. A name of a branch or a tag
-// alone means the tag, if there is one.
-func (l *Lock) Find(s Source) *Entry {
+// Find returns the entry that pins a source; nil for none. sure is false for that of a tag where
+// the name may be that of a branch too, which git takes first: only the repository knows.
+func (l *Lock) Find(s Source) (e *Entry, sure bool) {
 	for _, candidate := range s.spellings() {
 		if i := slices.IndexFunc(l.Entries, func(e Entry) bool { return e.Source == candidate }); i >= 0 {
-			return &l.Entries[i]
+			return &l.Entries[i], candidate == s || !candidate.IsTag() || candidate.Ref == "refs/"+s.Ref
 		}
 	}
-	return nil
+	return nil, false
 }
 
 // String writes the lock as a Dockerfile that upstream's parser and those of update bots

@@ -74,17 +74,27 @@ func withoutUser(address string) string {
 	return scheme + "://" + host + path
 }
 
-// spellings returns the sources that s may stand as in a lock.
+// spellings returns the sources that s may stand as in a lock, in the order in which BuildKit
+// takes what a ref may mean: the ref itself, as in heads/main, then a branch, then a tag.
 func (s Source) spellings() []Source {
-	if s.Kind != Git || s.Ref == "" || strings.HasPrefix(s.Ref, "refs/") {
+	if s.Kind != Git || s.Ref == "" {
 		return []Source{s}
 	}
-	out := make([]Source, 0, 3)
-	for _, prefix := range []string{"refs/tags/", "refs/heads/", ""} {
-		out = append(out, Source{s.Kind, s.Name, prefix + s.Ref})
+	out := []Source{s}
+	for _, prefix := range []string{"refs/", branchPrefix, tagPrefix} {
+		out = append(out, Source{s.Kind, s.Name, prefix + strings.TrimPrefix(s.Ref, prefix)})
 	}
 	return out
 }
+
+// Where git has branches and tags.
+const (
+	branchPrefix = "refs/heads/"
+	tagPrefix    = "refs/tags/"
+)
+
+// IsTag reports whether the source is a tag of a repository.
+func (s Source) IsTag() bool { return s.Kind == Git && strings.HasPrefix(s.Ref, tagPrefix) }
 
 // String returns the source as a user writes it.
 func (s Source) String() string {
@@ -102,7 +112,7 @@ func (s Source) String() string {
 }
 
 func shortRef(ref string) string {
-	return strings.TrimPrefix(strings.TrimPrefix(ref, "refs/tags/"), "refs/heads/")
+	return strings.TrimPrefix(strings.TrimPrefix(ref, tagPrefix), branchPrefix)
 }
 
 // line writes an entry of a repository or a file.
@@ -117,10 +127,10 @@ func (e Entry) line() string {
 // byCommit fetches that, whatever the ref is today.
 func GitQuery(ref, commit string, byCommit bool) string {
 	query := ""
-	switch tag, isTag := strings.CutPrefix(ref, "refs/tags/"); {
+	switch tag, isTag := strings.CutPrefix(ref, tagPrefix); {
 	case isTag:
 		query = "tag=" + EscapeRef(tag) + "&"
-	case strings.HasPrefix(ref, "refs/heads/"):
+	case strings.HasPrefix(ref, branchPrefix):
 		query = "branch=" + EscapeRef(shortRef(ref)) + "&"
 	case ref != "":
 		query = "ref=" + EscapeRef(ref) + "&"

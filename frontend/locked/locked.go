@@ -128,7 +128,7 @@ func (p *Pins) Line() *syntax.Lock {
 
 // active reports whether sources are pinned.
 func (p *Pins) active() bool {
-	return p.mode == Write || p.mode == Verify || p.mode != Off && p.Line() != nil
+	return p.looksUp() || p.mode != Off && p.Line() != nil
 }
 
 // Lock returns the lock as it stands; one without entries when it is to be written and
@@ -229,7 +229,9 @@ func (p *Pins) pin(ctx context.Context, s lock.Source, of *own, today lookUp) (*
 	key := pinKey{source: s}
 	if l, err := p.mainLock(ctx); err != nil {
 		return nil, err
-	} else if l == nil || l.Find(s) == nil {
+	} else if l == nil {
+		key.own = of
+	} else if _, sure := l.Find(s); !sure {
 		key.own = of // whose pin may be another one
 	}
 	p.mu.Lock()
@@ -256,28 +258,44 @@ func (p *Pins) find(ctx context.Context, s lock.Source, of *own, today lookUp) (
 	if err != nil {
 		return nil, err
 	}
+	e, sure := l.Find(s)
 	out := &lock.Pinned{}
-	if e := l.Find(s); e != nil {
+	if e != nil {
 		out.Entry, out.Before = *e, e.Pin
-		if !p.renews(e.Source) {
-			return out, nil
-		}
-	} else if of != nil && !p.renews(s) {
-		if own, err := of.read(ctx, p); err != nil {
+	}
+	keeps := e != nil && !p.renews(e.Source)
+	if of != nil && !sure && (keeps || !p.renews(s)) {
+		own, err := of.read(ctx, p)
+		if err != nil {
 			return nil, err
-		} else if e := own.Find(s); e != nil {
-			out.Entry = *e
-			out.Place = diagnostic.Place{}
-			return out, nil
 		}
+		if theirs, known := own.Find(s); theirs != nil && (known || e == nil) {
+			keeps, sure = true, known
+			out.Entry, out.Before = *theirs, ""
+			out.Place = diagnostic.Place{}
+		}
+	}
+	if keeps && (sure || !p.looksUp()) {
+		return out, nil
 	}
 	switch p.mode {
 	case Write, Verify:
 		if err := s.Check(); err != nil {
 			return nil, err
 		}
-		if out.Source, out.Pin, err = today(ctx); err != nil {
+		found, pin, err := today(ctx)
+		switch {
+		case keeps && (err == nil && found == out.Source || err != nil && strings.Contains(err.Error(), "does not contain ref")):
+			return out, nil // it is what the entry says, or is gone and the entry holds it
+		case err != nil:
 			return nil, fmt.Errorf("failed to look up %s for %s: %w", s, l.Name, err)
+		}
+		out = &lock.Pinned{Entry: lock.Entry{Source: found, Pin: pin}}
+		if e != nil && e.Source == s { // which somebody wrote in this way
+			out.Source = s
+		}
+		if e, _ := l.Find(out.Source); e != nil {
+			out.Before, out.Place = e.Pin, e.Place
 		}
 		return out, nil
 	case Loose, Ask:
@@ -299,6 +317,9 @@ func (e *missingError) Error() string { return fmt.Sprintf("%s is %s", e.source,
 
 // short leaves the source out, which stands in front.
 func (e *missingError) short() string { return fmt.Sprintf("not in %s: run %s", e.file, e.command) }
+
+// looksUp reports whether what the lock lacks is looked up.
+func (p *Pins) looksUp() bool { return p.mode == Write || p.mode == Verify }
 
 // renews reports whether a source that the lock has is looked up all the same.
 func (p *Pins) renews(s lock.Source) bool {

@@ -101,7 +101,7 @@ func (p *Pins) ownEntry(ctx context.Context, s lock.Source, of *own) (*lock.Pinn
 	if err != nil {
 		return nil, err
 	}
-	if e := l.Find(s); e != nil {
+	if e, _ := l.Find(s); e != nil {
 		return &lock.Pinned{Entry: *e, Before: e.Pin}, nil
 	}
 	if p.mode == Loose || p.mode == Ask {
@@ -137,11 +137,15 @@ func (p *Pins) Image(ctx context.Context, f *module.File, image string) (string,
 	}
 	if main != nil {
 		own, err := of.read(ctx, p)
-		if e := main.Find(s); e != nil && p.Everywhere {
+		e, _ := main.Find(s)
+		if e != nil && p.Everywhere {
 			return s.String() + "@" + e.Pin, nil
 		}
-		if err != nil || own.Find(s) == nil || main.Find(s) != nil || p.renews(s) {
+		if err != nil || e != nil || p.renews(s) {
 			return "", err // the main lock decides
+		}
+		if theirs, _ := own.Find(s); theirs == nil {
+			return "", nil
 		}
 	}
 	e, err := p.pin(ctx, s, of, nil)

@@ -261,6 +261,8 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 		switch {
 		case strings.HasPrefix(ref, "v"):
 			ref = "refs/tags/" + ref
+		case strings.HasPrefix(ref, "heads/"), strings.HasPrefix(ref, "tags/"):
+			ref = "refs/" + ref
 		case ref != "" && !strings.HasPrefix(ref, "refs/"):
 			ref = "refs/heads/" + ref
 		}
