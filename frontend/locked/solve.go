@@ -219,7 +219,11 @@ func (p *Pins) write(op *pb.SourceOp, e *lock.Pinned) {
 	ref := e.Ref
 	if caps := p.BuildOpts().LLBCaps; caps.Supports(pb.CapSourceGitFetchByCommit) == nil {
 		op.Attrs[pb.AttrGitChecksum] = e.Pin
-		op.Attrs[pb.AttrGitFetchByCommit] = "true"
+		// with the .git of a tag, BuildKit fails to fetch a commit that the tag names: the tag is
+		// asked for, and has to be at the commit
+		if !e.IsTag() || op.Attrs[pb.AttrKeepGitDir] != "true" {
+			op.Attrs[pb.AttrGitFetchByCommit] = "true"
+		}
 	} else {
 		ref = e.Pin
 	}
