@@ -131,6 +131,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 		}
 		return res, err
 	}
+	pins.Guessed = q.guessed
 	res, err := build(ctx, bc, gen)
 	if err != nil {
 		return nil, place(err, sources)

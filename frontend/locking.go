@@ -198,6 +198,20 @@ func (q *query) lintSources(ctx context.Context) {
 	}
 }
 
+// guessed reports whether the source of a line hangs on a value which only a build knows.
+func (q *query) guessed(ctx context.Context, at diagnostic.Place) bool {
+	found := false
+	gen := q.gen.With(q.pins.Unasked())
+	for _, platform := range q.platforms() {
+		_ = gen.DefinitionsOf(ctx, platform, q.client.Target, func(def *llb.Definition, guessed map[string]bool) error {
+			places, err := q.pins.Places(def.ToPB(), guessed)
+			found = found || slices.ContainsFunc(places, func(p diagnostic.Place) bool { return p.Text == at.Text && p.Line() == at.Line() })
+			return err
+		})
+	}
+	return found
+}
+
 // record asks for the pins of what there is to build.
 func (q *query) record(ctx context.Context) llbgen.EachDefinition {
 	return func(def *llb.Definition, guessed map[string]bool) error {

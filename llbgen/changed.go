@@ -43,7 +43,7 @@ func (c *changedBase) load(ctx context.Context, b *build) (*converted, error) {
 		case plan.Reset:
 			b.reset(img, c.Of, change, result.Epoch)
 		case plan.Take:
-			if err := b.take(ctx, img, change, result.Epoch); err != nil {
+			if err := b.take(ctx, c.Of, img, change, result.Epoch); err != nil {
 				return nil, b.calls.relate(c.Of, err)
 			}
 		case plan.KeepCommand:

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/docker/cli/pkg/kvfile"
+	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/util/suggest"
@@ -38,9 +39,9 @@ type available struct {
 	what string
 }
 
-// take sets what an ENV --from or LABEL --from takes in an image.
-func (b *build) take(ctx context.Context, img *dockerspec.DockerOCIImage, t plan.Take, created *time.Time) error {
-	values, err := b.taken(ctx, t)
+// take sets what an ENV --from or LABEL --from takes in an image that an instance is built on.
+func (b *build) take(ctx context.Context, of *plan.Instance, img *dockerspec.DockerOCIImage, t plan.Take, created *time.Time) error {
+	values, err := b.taken(ctx, of, img, t)
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func (b *build) take(ctx context.Context, img *dockerspec.DockerOCIImage, t plan
 }
 
 // taken returns what an instruction sets.
-func (b *build) taken(ctx context.Context, t plan.Take) ([]pair, error) {
+func (b *build) taken(ctx context.Context, of *plan.Instance, img *dockerspec.DockerOCIImage, t plan.Take) ([]pair, error) {
 	v := t.In.Values
 	var from available
 	var err error
@@ -71,6 +72,11 @@ func (b *build) taken(ctx context.Context, t plan.Take) ([]pair, error) {
 		var out []pair
 		for _, n := range v.Names {
 			out = append(out, pair{n.Name, b.unknown})
+		}
+		if len(v.Names) == 0 && v.Env() {
+			for _, name := range b.mayTake(of, img) {
+				out = append(out, pair{name, b.unknown})
+			}
 		}
 		return out, nil
 	default:
@@ -94,6 +100,33 @@ func (b *build) taken(ctx context.Context, t plan.Take) ([]pair, error) {
 		out = append(out, pair{n.Name, value})
 	}
 	return out, nil
+}
+
+// mayTake returns the names that an ENV may take when it takes all that a file has: those in URLs
+// below it that nothing else gives a value. The sources of a build hang on no others.
+func (b *build) mayTake(of *plan.Instance, img *dockerspec.DockerOCIImage) []string {
+	var out []string
+	for _, inst := range b.plan.Instances {
+		on := inst
+		for on != nil && on != of {
+			on = on.Base.To
+		}
+		if on == nil {
+			continue
+		}
+		for _, in := range inst.Instructions {
+			if in.Keyword != command.Add {
+				continue
+			}
+			for _, name := range syntax.Variables(in.Line) {
+				set := slices.ContainsFunc(img.Config.Env, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
+				if !set && !plan.Predefined(name) && !inst.Declares(syntax.Word{Text: name}) {
+					out = append(out, name)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // source converts what values come from.

@@ -57,6 +57,9 @@ type Pins struct {
 	// Everywhere writes the pins of the build's lock into plans too, for a request that
 	// shows them.
 	Everywhere bool
+	// Guessed reports whether the source of a line hangs on a value which only a build knows;
+	// nil where nothing is built.
+	Guessed func(ctx context.Context, at diagnostic.Place) bool
 	// Wrong is a mistake in how the build asks for its lock, said where there is one.
 	Wrong error
 
@@ -347,7 +350,7 @@ func (p *Pins) Reached() []lock.Pinned {
 		}
 	}
 	slices.SortFunc(out, func(a, b lock.Pinned) int {
-		return strings.Compare(string(a.Kind)+a.String(), string(b.Kind)+b.String())
+		return strings.Compare(string(a.Kind)+a.String()+" "+a.Ref, string(b.Kind)+b.String()+" "+b.Ref)
 	})
 	return out
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/lock"
 	"github.com/stagecraft-build/stagecraft/internal/guard"
 )
@@ -85,7 +86,7 @@ func (p *Pins) Definition(ctx context.Context, def *pb.Definition) (*pb.Definiti
 		if src := op.GetSource(); src != nil {
 			e, err := p.source(ctx, src, def, before)
 			if err != nil {
-				return nil, placed(err, def, before)
+				return nil, placed(p.missed(ctx, err, def, before), def, before)
 			}
 			if e != nil {
 				p.write(src, e)
@@ -115,6 +116,21 @@ func (p *Pins) Definition(ctx context.Context, def *pb.Definition) (*pb.Definiti
 	return out, nil
 }
 
+// Places returns where the sources of a definition stand that are guessed.
+func (p *Pins) Places(def *pb.Definition, guessed map[string]bool) ([]diagnostic.Place, error) {
+	var out []diagnostic.Place
+	for _, dt := range def.Def {
+		var op pb.Op
+		if err := op.UnmarshalVT(dt); err != nil {
+			return nil, fmt.Errorf("failed to read LLB: %w", err)
+		}
+		if src := op.GetSource(); src != nil && guessed[src.Identifier] {
+			out = append(out, p.Sources.Place(placeOf(def, digest.FromBytes(dt).String())))
+		}
+	}
+	return out, nil
+}
+
 // Record asks for the pin of each repository and file of a definition. guessed are the sources
 // that hang on a value which only a build knows: no lock can have them.
 func (p *Pins) Record(ctx context.Context, def *pb.Definition, guessed map[string]bool) error {
@@ -130,7 +146,7 @@ func (p *Pins) Record(ctx context.Context, def *pb.Definition, guessed map[strin
 		vertex := digest.FromBytes(dt).String()
 		if _, unpinned := sourceFor(src); unpinned && guessed[src.Identifier] {
 			info, ranges := placeOf(def, vertex)
-			p.notify(p.Sources.Place(info, ranges), "only a build knows the URL of this line, so no lock has it: write the checksum of the file, or the commit, into the line")
+			p.notify(p.Sources.Place(info, ranges), onlyBuild)
 			continue
 		}
 		if _, err := p.source(ctx, src, def, vertex); err != nil {
@@ -139,6 +155,19 @@ func (p *Pins) Record(ctx context.Context, def *pb.Definition, guessed map[strin
 	}
 	return nil
 }
+
+// missed says of a source that the lock lacks what helps: no lock has one that hangs on a value
+// which only a build knows.
+func (p *Pins) missed(ctx context.Context, err error, def *pb.Definition, vertex string) error {
+	var missing *missingError
+	if p.Guessed != nil && errors.As(err, &missing) && p.Guessed(ctx, p.Sources.Place(placeOf(def, vertex))) {
+		return fmt.Errorf("%s is not in %s, and %s", missing.source, missing.file, onlyBuild)
+	}
+	return err
+}
+
+// onlyBuild says what to do about a source that no lock can have.
+const onlyBuild = "only a build knows the URL of this line, so no lock has it: write the checksum of the file, or the commit, into the line"
 
 // source returns the entry of a repository or a file; nil for what no lock pins: other
 // sources, those that have a pin, and those that the client gave.
