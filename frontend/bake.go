@@ -245,14 +245,9 @@ func (q *query) bakePlace(ctx context.Context) (map[string]any, error) {
 		out["dockerfile"] = q.file
 		return out, nil
 	}
-	context, dockerfile := opts[keyLocalDir+keyContext], opts[keyLocalDir+dockerui.DefaultLocalNameDockerfile]
-	if context != "" && dockerfile != "" {
-		dir, err := filepath.Rel(slashed(context), slashed(dockerfile))
-		if err != nil {
-			return nil, fmt.Errorf("failed to find the Dockerfile: %w", err)
-		}
-		out["dockerfile"] = path.Join(dir, q.file)
-		return out, nil
+	if at, err := relativeDockerfile(opts, q.file); at != "" || err != nil {
+		out["dockerfile"] = at
+		return out, err
 	}
 	found, err := q.sources.FindMain(ctx)
 	switch {
@@ -265,6 +260,20 @@ func (q *query) bakePlace(ctx context.Context) (map[string]any, error) {
 	}
 	out["dockerfile"] = found[0]
 	return out, nil
+}
+
+// relativeDockerfile returns the path of the Dockerfile from the folder of the build context; empty
+// where the client does not say that: it does in a git repository.
+func relativeDockerfile(opts map[string]string, name string) (string, error) {
+	context, dockerfile := opts[keyLocalDir+keyContext], opts[keyLocalDir+dockerui.DefaultLocalNameDockerfile]
+	if context == "" || dockerfile == "" {
+		return "", nil
+	}
+	dir, err := filepath.Rel(slashed(context), slashed(dockerfile))
+	if err != nil {
+		return "", fmt.Errorf("failed to find the Dockerfile: %w", err)
+	}
+	return path.Join(dir, name), nil
 }
 
 // folder returns the path to a folder of the client from where bake runs: what docker

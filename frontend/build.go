@@ -42,7 +42,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	defer guard.Recover(&err)
 
 	locks := lockingOf(c.BuildOpts().Opts)
-	pins := locked.New(newMetadataCache(&guardedClient{Client: c}), locks.mode, locks.update, lockAdvice(c.BuildOpts().Opts))
+	pins := locked.New(newMetadataCache(&guardedClient{Client: c}), locks.mode, locks.update)
 	bc, err := dockerui.NewClient(pins)
 	if err != nil {
 		return nil, err
@@ -85,10 +85,12 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 	if opts[keyRequest] == llbgen.SizeRequest { // of a plain file too
 		options.Lower = true
 	}
+	q := &query{client: bc, sources: sources, file: src.Filename, locks: locks, pins: pins}
+	pins.Command = q.lockAdvice
 	options.Program = program(c)
 	options.Pin, pins.Everywhere = pins.Image, opts[keyRequest] == llbgen.ExpandRequest
 	gen, err := llbgen.New(ctx, bc, sources, pins.Resolver(bc.GatewayClient()), warnings.warn, options)
-	q := &query{client: bc, gen: gen, sources: sources, file: src.Filename, locks: locks, pins: pins}
+	q.gen = gen
 	if opts[keyRequest] == lint.RequestLint && (err != nil || gen.File() != nil) {
 		return check(ctx, sources, func(ctx context.Context, warn llbgen.Warn) error {
 			pins.Notify = heed(warn)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -132,38 +133,6 @@ func lintLockArg(opts map[string]string, gen *llbgen.Generator, pins *locked.Pin
 	warn(diagnostic.Warnf(locked.RuleNotLocked, diagnostic.Place{}, "%s=%s changes nothing: no file of the build has a LOCK", lockArg, value))
 }
 
-// lockCommand is what writes the lock of a Dockerfile.
-func lockCommand(opts map[string]string) string {
-	file := ""
-	if name := opts["filename"]; name != "" && name != dockerui.DefaultDockerfileName {
-		file = "-f " + shellWord(name) + " "
-	}
-	return "docker build " + file + "--target=" + lockTarget + " -o . ."
-}
-
-// lockAdvice is what adds to the lock all that this build asks for.
-func lockAdvice(opts map[string]string) string {
-	advice := lockCommand(opts)
-	if target := opts["target"]; strings.ContainsAny(target, ".(/#") { // which may be none of the file's stages
-		advice = strings.Replace(advice, "--target="+lockTarget+" -o . .", "--call=lock --target="+shellWord(target)+" . (into a file, then move that)", 1)
-	}
-	for key := range opts {
-		name, isArg := strings.CutPrefix(key, "build-arg:")
-		if key == "platform" || isArg && name != lockArg && !strings.HasPrefix(name, "BUILDKIT_") {
-			return advice + " (with the --build-arg and --platform of this build)"
-		}
-	}
-	return advice
-}
-
-// shellWord quotes a text for a shell where that is needed.
-func shellWord(text string) string {
-	if strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:=,@+") == "" {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
-
 // prepare makes the lock ready where there is one, and takes its build arg away from the
 // files.
 func (l *locking) prepare(ctx context.Context, bc *dockerui.Client, pins *locked.Pins) error {
@@ -252,8 +221,8 @@ func (q *query) lock(ctx context.Context) (*report.Lock, error) {
 }
 
 // text is the lock file.
-func (q *query) text(r *report.Lock) string {
-	return r.Lock.String(q.file, lockCommand(q.client.BuildOpts().Opts))
+func (q *query) text(ctx context.Context, r *report.Lock) string {
+	return r.Lock.String(q.file, q.lockCommand(ctx))
 }
 
 // writeLock gives the lock file as what is built.
@@ -263,7 +232,7 @@ func (q *query) writeLock(ctx context.Context) (*client.Result, error) {
 		return nil, err
 	}
 	bc := q.client
-	st := llb.Scratch().File(llb.Mkfile("/"+r.File, 0o644, []byte(q.text(r))), llb.WithCustomName("write "+r.File))
+	st := llb.Scratch().File(llb.Mkfile("/"+path.Base(r.File), 0o644, []byte(q.text(ctx, r))), llb.WithCustomName("write "+r.File))
 	def, err := st.Marshal(ctx, llb.WithCaps(bc.BuildOpts().LLBCaps))
 	if err != nil {
 		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
@@ -277,8 +246,8 @@ func answerLock(ctx context.Context, q *query) (*client.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Text = q.text(r); q.locks.mode == locked.Verify {
-		r.Text = r.Stale(lockCommand(q.client.BuildOpts().Opts))
+	if r.Text = q.text(ctx, r); q.locks.mode == locked.Verify {
+		r.Text = r.Stale(q.lockCommand(ctx))
 	}
 	dt, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {

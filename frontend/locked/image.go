@@ -51,7 +51,7 @@ func (r *resolver) ResolveImageConfig(ctx context.Context, ref string, opt sourc
 		err = fmt.Errorf("%s pins it to %s, and the registry gives %s", p.lock.Name, e.Pin, dgst)
 	}
 	if err != nil && e != nil && e.Before != "" && strings.Contains(err.Error(), "not found") && !strings.Contains(err.Error(), noPlatform) {
-		err = fmt.Errorf("%s pins it to %s, which is not there any more: pass --build-arg STAGECRAFT_LOCK=update:%s to %s: %w", p.lock.Name, e.Pin, e.Source, p.command, err)
+		err = fmt.Errorf("%s pins it to %s, which is not there any more: pass --build-arg STAGECRAFT_LOCK=update:%s to %s: %w", p.lock.Name, e.Pin, e.Source, p.Command(ctx), err)
 	}
 	return shown, dgst, config, err
 }

@@ -60,15 +60,14 @@ type Pins struct {
 	// Guessed reports whether the source of a line hangs on a value which only a build knows;
 	// nil where nothing is built.
 	Guessed func(ctx context.Context, at diagnostic.Place) bool
+	// Command is what adds to the lock all that the build asks for.
+	Command func(context.Context) string
 	// Wrong is a mistake in how the build asks for its lock, said where there is one.
 	Wrong error
 
 	mode Mode
 	// update are the patterns of entries that are looked up anew.
-	update []string
-	// command is what writes the lock anew.
-	command string
-
+	update   []string
 	mu       sync.Mutex
 	failed   error                    // what the rules of a file make of a warning
 	doubts   []*diagnostic.Diagnostic // that Notify has not been told
@@ -98,9 +97,9 @@ type pinned struct {
 	err   error
 }
 
-// New returns the client of a build over c. command is what writes the lock anew.
-func New(c client.Client, mode Mode, update []string, command string) *Pins {
-	return &Pins{Client: c, mode: mode, update: update, command: command, pinned: map[pinKey]*pinned{}}
+// New returns the client of a build over c.
+func New(c client.Client, mode Mode, update []string) *Pins {
+	return &Pins{Client: c, mode: mode, update: update, pinned: map[pinKey]*pinned{}}
 }
 
 // Declare implements source.Locks. The main file's LOCK covers all that the build imports;
@@ -156,21 +155,21 @@ func (p *Pins) read(ctx context.Context) (*lock.Lock, error) {
 	}
 	switch {
 	case err == nil:
-		l.Name = file.Name
+		l.Name = file.Path
 		return l, nil
 	case errors.Is(err, os.ErrNotExist) && p.mode != Strict:
-		l = &lock.Lock{Name: file.Name}
+		l = &lock.Lock{Name: file.Path}
 		if p.mode == Loose || p.mode == Ask {
 			p.missing = true
-			p.warn("%s, so nothing is locked: to write it, run %s", err, p.command)
+			p.warn("%s, so nothing is locked: to write it, run %s", err, p.Command(ctx))
 		}
 		return l, nil
 	case errors.Is(err, os.ErrNotExist):
-		err = fmt.Errorf("%w: to write it, run %s", err, p.command)
+		err = fmt.Errorf("%w: to write it, run %s", err, p.Command(ctx))
 	case p.mode == Ask && ctx.Err() == nil:
 		p.missing = true
 		p.warn("the lock cannot be read: %s", err)
-		return &lock.Lock{Name: file.Name}, nil
+		return &lock.Lock{Name: file.Path}, nil
 	}
 	var located *diagnostic.Diagnostic
 	if line := p.Line(); line != nil && !errors.As(err, &located) {
@@ -303,11 +302,11 @@ func (p *Pins) find(ctx context.Context, s lock.Source, of *own, today lookUp) (
 		return out, nil
 	case Loose, Ask:
 		if !p.missing { // which says it all
-			p.warn("%s is not in %s: run %s", s, l.Name, p.command)
+			p.warn("%s is not in %s: run %s", s, l.Name, p.Command(ctx))
 		}
 		return nil, nil
 	}
-	return nil, &missingError{s, l.Name, p.command}
+	return nil, &missingError{s, l.Name, p.Command(ctx)}
 }
 
 // missingError is the mistake of a source that the lock lacks.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strings"
 	"sync"
 
 	"github.com/moby/buildkit/solver/pb"
@@ -53,14 +54,14 @@ func (o *own) read(ctx context.Context, p *Pins) (*lock.Lock, error) {
 				o.lock, err = lock.Parse(text)
 			} else {
 				if errors.Is(err, os.ErrNotExist) {
-					err = fmt.Errorf("%w: to write it, run docker build --file=%s --target=:lock -o . . in the directory of that file", err, path.Base(o.file.Path))
+					err = fmt.Errorf("%w: to write it, run docker build --file=%s --target=:lock -o %s . in the directory of that file", err, path.Base(o.file.Path), path.Dir(strings.TrimLeft(o.line.Path, "/")))
 				}
 				err = diagnostic.At(o.line.Place, err)
 			}
 		}
 		if err != nil && file != nil && p.mode == Ask && ctx.Err() == nil {
 			p.notify(o.line.Place, "the lock of %s cannot be read: %s", o.file, err)
-			o.lock, o.missing, err = &lock.Lock{Name: file.Name}, true, nil
+			o.lock, o.missing, err = &lock.Lock{Name: file.Path}, true, nil
 		}
 		o.err = err
 	})

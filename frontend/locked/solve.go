@@ -36,13 +36,13 @@ func (p *Pins) Solve(ctx context.Context, req client.SolveRequest) (_ *client.Re
 	req.Definition = pinned
 	res, err := p.Client.Solve(ctx, req)
 	if err != nil {
-		return nil, p.stale(err, pinned)
+		return nil, p.stale(ctx, err, pinned)
 	}
 	return res, nil
 }
 
 // stale says of an error of a solve which pin of a repository or a file does not hold.
-func (p *Pins) stale(err error, def *pb.Definition) error {
+func (p *Pins) stale(ctx context.Context, err error, def *pb.Definition) error {
 	for _, dt := range def.Def {
 		var op pb.Op
 		if op.UnmarshalVT(dt) != nil || op.GetSource() == nil {
@@ -55,7 +55,7 @@ func (p *Pins) stale(err error, def *pb.Definition) error {
 		}
 		for _, e := range p.Reached() {
 			if e.Pin == pin && e.Before != "" {
-				err = fmt.Errorf("%s pins %s to %s, which is not what is there: pass --build-arg STAGECRAFT_LOCK=update:%s to %s: %w", e.Place.Text.Name, e.Source, e.Pin, e.Source, p.command, err)
+				err = fmt.Errorf("%s pins %s to %s, which is not what is there: pass --build-arg STAGECRAFT_LOCK=update:%s to %s: %w", e.Place.Text.Name, e.Source, e.Pin, e.Source, p.Command(ctx), err)
 				return placed(err, def, digest.FromBytes(dt).String())
 			}
 		}

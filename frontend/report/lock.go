@@ -11,7 +11,7 @@ import (
 // Lock is a lock file as it should be. Its JSON form is described by
 // docs/schemas/lock.json.
 type Lock struct {
-	// File is the name of the lock file, Text what it holds; to a verification the
+	// File is the path of the lock file, Text what it holds; to a verification the
 	// text is what is stale.
 	File string `json:"file"`
 	Text string `json:"text"`

@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"path"
 
 	"github.com/moby/buildkit/frontend/dockerui"
 
@@ -30,38 +29,40 @@ func (s *Sources) Lock(f *module.File, l *syntax.Lock) {
 
 // LockFile is a lock file that may not exist.
 type LockFile struct {
-	Name   string
-	source *module.Source
-	path   string
+	// Path is its path in the build context, or from the directory of the Dockerfile.
+	Path string
+	// InContext is set for one in the build context.
+	InContext bool
+	source    *module.Source
 }
 
 // LockFile finds the lock file of a file, the main one or an imported one: the one that its
-// LOCK names, else the one beside it. A Dockerfile that comes without its directory, or out of
-// a git context, has Dockerfile.lock in the root of the context.
+// LOCK names, else the one beside it. A Dockerfile that comes without its directory has
+// Dockerfile.lock in the root of the context.
 func (s *Sources) LockFile(ctx context.Context, f *module.File, l *syntax.Lock) (*LockFile, error) {
-	found := &LockFile{source: f.Source, path: lock.NameFor(f.Path)}
+	found := &LockFile{source: f.Source, Path: lock.NameFor(f.Path)}
 	main := s.Files.Main()
-	inContext := f.Main && f.Source == f.Root || f.Source == main.Source && s.tree(main.Source).alone
+	alone := f.Source == main.Source && s.Alone()
 	switch {
 	case l != nil && l.Path != "":
 		var err error
-		if found.source, found.path, err = s.Files.Find(ctx, f, module.Request{At: l.Place, Path: l.Path}); err != nil {
+		if found.source, found.Path, err = s.Files.Find(ctx, f, module.Request{At: l.Place, Path: l.Path}); err != nil {
 			return nil, diagnostic.At(l.Place, err)
 		}
-	case inContext && f.Main:
-		found.path = lock.NameFor(dockerui.DefaultDockerfileName)
+	case alone && f.Main:
+		found.Path = lock.NameFor(dockerui.DefaultDockerfileName)
 	}
 	switch {
-	case inContext:
+	case alone:
 		found.source = f.Root
 	case found.source == main.Source && s.beside != nil: // and nowhere else: there it is that of another file
 		found.source = s.beside
 	}
-	found.Name = path.Base(found.path)
+	found.InContext = f.Main && found.source == f.Root
 	return found, nil
 }
 
 // ReadLock reads a lock file. An error is os.ErrNotExist when it is not there.
 func (s *Sources) ReadLock(ctx context.Context, f *LockFile) (*diagnostic.Text, error) {
-	return s.Read(ctx, f.source, f.path)
+	return s.Read(ctx, f.source, f.Path)
 }

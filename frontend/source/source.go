@@ -129,6 +129,9 @@ func New(bc *dockerui.Client, src *dockerui.Source) *Sources {
 // Local reports whether the main file lies in a folder of the client.
 func (s *Sources) Local() bool { return s.clients }
 
+// Alone reports whether the client sends the main file without its directory.
+func (s *Sources) Alone() bool { return s.tree(s.Files.Main().Source).alone }
+
 // localOf returns the name and the attributes of the client's directory from
 // which def reads; an empty name for something else.
 func localOf(def *llb.Definition) (string, map[string]string) {
