@@ -20,7 +20,7 @@ func (s *Sources) missing(ctx context.Context, ref client.Reference, t *tree, na
 	if listErr == nil && len(list) == 1 {
 		switch found := list[0]; {
 		case found.IsDir():
-			return fmt.Errorf("%s is a directory: write the file in it, as in %s/Dockerfile", name, name)
+			return &directory{name}
 		case os.FileMode(found.Mode)&os.ModeSymlink != 0:
 			return fmt.Errorf("%s is a symbolic link to %s, which is not in %s", name, found.Linkname, t.name)
 		}
@@ -32,6 +32,13 @@ func (s *Sources) missing(ctx context.Context, ref client.Reference, t *tree, na
 		return notFoundf("there is no file %s in %s", name, t.name)
 	}
 	return t.opaque("failed to read "+name, err)
+}
+
+// directory is the mistake of a directory where a file is asked for.
+type directory struct{ name string }
+
+func (e *directory) Error() string {
+	return fmt.Sprintf("%s is a directory: write the file in it, as in %s/Dockerfile", e.name, e.name)
 }
 
 // notFound is the mistake of a file that is not there.

@@ -2,6 +2,8 @@ package source
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/moby/buildkit/frontend/dockerui"
 
@@ -34,6 +36,7 @@ type LockFile struct {
 	// InContext is set for one in the build context.
 	InContext bool
 	source    *module.Source
+	named     bool // by its LOCK
 }
 
 // LockFile finds the lock file of a file, the main one or an imported one: the one that its
@@ -46,6 +49,7 @@ func (s *Sources) LockFile(ctx context.Context, f *module.File, l *syntax.Lock) 
 	switch {
 	case l != nil && l.Path != "":
 		var err error
+		found.named = true
 		if found.source, found.Path, err = s.Files.Find(ctx, f, module.Request{At: l.Place, Path: l.Path}); err != nil {
 			return nil, diagnostic.At(l.Place, err)
 		}
@@ -64,5 +68,13 @@ func (s *Sources) LockFile(ctx context.Context, f *module.File, l *syntax.Lock) 
 
 // ReadLock reads a lock file. An error is os.ErrNotExist when it is not there.
 func (s *Sources) ReadLock(ctx context.Context, f *LockFile) (*diagnostic.Text, error) {
-	return s.Read(ctx, f.source, f.Path)
+	text, err := s.Read(ctx, f.source, f.Path)
+	var dir *directory
+	switch {
+	case !errors.As(err, &dir):
+		return text, err
+	case f.named:
+		return nil, fmt.Errorf("%s is a directory: write the file in it, as in %s/Dockerfile.lock", f.Path, f.Path)
+	}
+	return nil, fmt.Errorf("%s is a directory, and the lock is a file of that name: move the directory away", f.Path)
 }

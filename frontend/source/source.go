@@ -199,17 +199,22 @@ func (s *Sources) SourceMap(text *diagnostic.Text) *llb.SourceMap {
 func (s *Sources) Place(info *pb.SourceInfo, ranges []*pb.Range) diagnostic.Place {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	at := diagnostic.Place{}
 	for text, sm := range s.shown {
 		if info == nil || sm.Filename != info.Filename || !bytes.Equal(sm.Data, info.Data) {
 			continue
 		}
-		at := diagnostic.Place{Text: text}
-		for _, r := range ranges {
-			at.Ranges = append(at.Ranges, parser.Range{Start: position(r.Start), End: position(r.End)})
+		if at.Text = text; text == s.MainText { // of which there may be a copy: FindMain reads those
+			break
 		}
+	}
+	if at.Text == nil {
 		return at
 	}
-	return diagnostic.Place{}
+	for _, r := range ranges {
+		at.Ranges = append(at.Ranges, parser.Range{Start: position(r.Start), End: position(r.End)})
+	}
+	return at
 }
 
 func position(p *pb.Position) parser.Position {

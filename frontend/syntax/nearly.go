@@ -46,7 +46,7 @@ func (f *File) looksLike(c comment, open *blocks) error {
 	case slices.Contains(commentFlags, bare) && (bare != name || assigned):
 		f.misspelled(c.offset, word, "--"+strings.TrimLeft(word, dashes))
 	case f.looksLikeValues(c, word, rest):
-	case !c.spaced && rest != "" && slices.Contains(extensionInstructions, word):
+	case !c.spaced && (rest != "" || word == "LOCK") && slices.Contains(extensionInstructions, word):
 		f.doubt(true, c.offset, word, "%s%s is a comment (did you mean %s %s?)", extensionPrefix, word, extensionPrefix, word)
 	case upper == "IMPORT" && strings.Contains(strings.ToUpper(rest), " AS "), upper == "MOUNT" && strings.Contains(rest, "="):
 		f.misspelled(c.offset, word, upper)
