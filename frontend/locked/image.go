@@ -12,6 +12,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/lock"
 	"github.com/stagecraft-build/stagecraft/frontend/source"
 	"github.com/stagecraft-build/stagecraft/internal/guard"
@@ -80,7 +81,7 @@ func (p *Pins) image(ctx context.Context, ref string, opt sourceresolver.Opt) (s
 	if err != nil || done {
 		return ref, nil, err
 	}
-	e, err := p.pin(ctx, s, nil, func(ctx context.Context) (lock.Source, string, error) {
+	e, err := p.pin(ctx, s, nil, diagnostic.Place{}, func(ctx context.Context) (lock.Source, string, error) {
 		asked := opt
 		image := sourceresolver.ResolveImageOpt{}
 		if opt.ImageOpt != nil {

@@ -226,8 +226,9 @@ func (p *Pins) Failed() error {
 // asked for, by the whole name of its ref.
 type lookUp func(ctx context.Context) (lock.Source, string, error)
 
-// pin returns the entry of a source; nil when the build goes on without one.
-func (p *Pins) pin(ctx context.Context, s lock.Source, of *own, today lookUp) (*lock.Pinned, error) {
+// pin returns the entry of a source, which stands at a place that may be unknown; nil when the
+// build goes on without one.
+func (p *Pins) pin(ctx context.Context, s lock.Source, of *own, at diagnostic.Place, today lookUp) (*lock.Pinned, error) {
 	key := pinKey{source: s}
 	if l, err := p.mainLock(ctx); err != nil {
 		return nil, err
@@ -245,14 +246,14 @@ func (p *Pins) pin(ctx context.Context, s lock.Source, of *own, today lookUp) (*
 	p.mu.Unlock()
 	one.once.Do(func() {
 		defer guard.Recover(&one.err)
-		one.entry, one.err = p.find(ctx, s, of, today)
+		one.entry, one.err = p.find(ctx, s, of, at, today)
 	})
 	return one.entry, one.err
 }
 
 // find looks a source up: in the lock, then in that of the file where it stands, if it has
 // one, then where it comes from.
-func (p *Pins) find(ctx context.Context, s lock.Source, of *own, today lookUp) (*lock.Pinned, error) {
+func (p *Pins) find(ctx context.Context, s lock.Source, of *own, at diagnostic.Place, today lookUp) (*lock.Pinned, error) {
 	if of != nil && !p.active() {
 		return p.ownEntry(ctx, s, of)
 	}
@@ -302,7 +303,10 @@ func (p *Pins) find(ctx context.Context, s lock.Source, of *own, today lookUp) (
 		return out, nil
 	case Loose, Ask:
 		if !p.missing { // which says it all
-			p.warn("%s is not in %s: run %s", s, l.Name, p.Command(ctx))
+			if line := p.Line(); at.Text == nil && line != nil {
+				at = line.Place
+			}
+			p.notify(at, "%s is not in %s: run %s", s, l.Name, p.Command(ctx))
 		}
 		return nil, nil
 	}

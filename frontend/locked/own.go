@@ -126,7 +126,7 @@ func (p *Pins) Image(ctx context.Context, f *module.File, image string) (string,
 		return "", err
 	}
 	if of == nil {
-		e, err := p.pin(ctx, s, nil, nil)
+		e, err := p.pin(ctx, s, nil, diagnostic.Place{}, nil)
 		if e == nil || err != nil {
 			return "", err
 		}
@@ -149,7 +149,7 @@ func (p *Pins) Image(ctx context.Context, f *module.File, image string) (string,
 			return "", nil
 		}
 	}
-	e, err := p.pin(ctx, s, of, nil)
+	e, err := p.pin(ctx, s, of, diagnostic.Place{}, nil)
 	if e == nil || err != nil {
 		return "", err
 	}

@@ -56,7 +56,7 @@ func (p *Pins) stale(ctx context.Context, err error, def *pb.Definition) error {
 		for _, e := range p.Reached() {
 			if e.Pin == pin && e.Before != "" {
 				err = fmt.Errorf("%s pins %s to %s, which is not what is there: pass --build-arg STAGECRAFT_LOCK=update:%s to %s: %w", e.Place.Text.Name, e.Source, e.Pin, e.Source, p.Command(ctx), err)
-				return placed(err, def, digest.FromBytes(dt).String())
+				return p.placed(err, def, digest.FromBytes(dt).String())
 			}
 		}
 	}
@@ -86,7 +86,7 @@ func (p *Pins) Definition(ctx context.Context, def *pb.Definition) (*pb.Definiti
 		if src := op.GetSource(); src != nil {
 			e, err := p.source(ctx, src, def, before)
 			if err != nil {
-				return nil, placed(p.missed(ctx, err, def, before), def, before)
+				return nil, p.placed(p.missed(ctx, err, def, before), def, before)
 			}
 			if e != nil {
 				p.write(src, e)
@@ -150,7 +150,7 @@ func (p *Pins) Record(ctx context.Context, def *pb.Definition, guessed map[strin
 			continue
 		}
 		if _, err := p.source(ctx, src, def, vertex); err != nil {
-			return placed(err, def, vertex)
+			return p.placed(err, def, vertex)
 		}
 	}
 	return nil
@@ -186,7 +186,11 @@ func (p *Pins) source(ctx context.Context, op *pb.SourceOp, def *pb.Definition, 
 	if given, err := p.given(ctx); err != nil || given[nameOf(op)] {
 		return nil, err
 	}
-	return p.pin(ctx, s, of, func(ctx context.Context) (lock.Source, string, error) {
+	var at diagnostic.Place
+	if def != nil {
+		at = p.Sources.Place(placeOf(def, vertex))
+	}
+	return p.pin(ctx, s, of, at, func(ctx context.Context) (lock.Source, string, error) {
 		if s.Kind == lock.HTTP {
 			res, err := p.ResolveSourceMetadata(ctx, op, sourceresolver.Opt{LogName: "[lock] look up " + s.String(), HTTPOpt: &sourceresolver.ResolveHTTPOpt{}})
 			if err != nil {
@@ -345,8 +349,14 @@ func sourceOf(ctx context.Context, st llb.State, opts ...llb.ConstraintsOpt) (*p
 }
 
 // placed puts an error where the vertex comes from, or the first one that uses it.
-func placed(err error, def *pb.Definition, vertex string) error {
-	if info, ranges := placeOf(def, vertex); info != nil {
+func (p *Pins) placed(err error, def *pb.Definition, vertex string) error {
+	info, ranges := placeOf(def, vertex)
+	if p.Sources != nil { // it is not while the Dockerfile is fetched
+		if at := p.Sources.Place(info, ranges); at.Text != nil {
+			return diagnostic.At(at, err)
+		}
+	}
+	if info != nil {
 		return errdefs.WithSource(err, &errdefs.Source{Info: info, Ranges: ranges})
 	}
 	return err
