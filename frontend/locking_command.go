@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerui"
+
+	"github.com/stagecraft-build/stagecraft/frontend/source"
 )
 
 // lockCommand is what writes the lock of the build, from the folder of the build context.
@@ -44,6 +46,10 @@ func (q *query) lockCall(ctx context.Context, target string) string {
 		if q.client.BuildOpts().Opts[keyContext] != "" {
 			place = "CONTEXT"
 		}
+	}
+	if line := q.pins.Line(); !q.sources.Local() && file != dockerui.DefaultDockerfileName && (line == nil || line.Path == "") {
+		// a checkout has the lock of this file under another name
+		place = shellWord(source.WithoutCredentials(q.client.BuildOpts().Opts[keyContext]))
 	}
 	command := "docker build "
 	if file != dockerui.DefaultDockerfileName {

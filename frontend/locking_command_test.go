@@ -40,7 +40,7 @@ func TestLockCommands(t *testing.T) {
 			want: "docker build -f FOLDER/Dockerfile --target=:lock -o FOLDER/locks . (FOLDER is that of the Dockerfile)",
 		},
 		"standard input":            {opts: map[string]string{"dockerfilekey": "dockerfile"}, want: "docker build -f - --target=:lock -o . . (and the Dockerfile on standard input)"},
-		"a remote context":          {file: "deploy/go.Dockerfile", opts: map[string]string{"context": remote}, want: "docker build -f deploy/go.Dockerfile --target=:lock -o deploy .", lacks: "deploy/go.lock.Dockerfile"},
+		"a remote context":          {file: "deploy/go.Dockerfile", opts: map[string]string{"context": remote}, want: "docker build -f deploy/go.Dockerfile --target=:lock -o . '" + remote + "'", lacks: "Dockerfile.lock"},
 		"and a Dockerfile of ours":  {opts: map[string]string{"context": remote, "dockerfilekey": "dockerfile"}, want: "docker build -f FOLDER/Dockerfile --target=:lock -o FOLDER CONTEXT (FOLDER is that of the Dockerfile)"},
 		"a stage of another file":   {opts: map[string]string{"target": "lib.x"}, want: "docker build --call=lock --target=lib.x . (into a file, then move that)"},
 		"a build with other values": {opts: map[string]string{"build-arg:A": "1"}, want: "docker build --target=:lock -o . . (with the --build-arg and --platform of this build)"},

@@ -40,12 +40,12 @@ type LockFile struct {
 }
 
 // LockFile finds the lock file of a file, the main one or an imported one: the one that its
-// LOCK names, else the one beside it. A Dockerfile that comes without its directory has
-// Dockerfile.lock in the root of the context.
+// LOCK names, else the one beside it. A Dockerfile that comes without its directory, or out of
+// a git context, has Dockerfile.lock in the root of the context.
 func (s *Sources) LockFile(ctx context.Context, f *module.File, l *syntax.Lock) (*LockFile, error) {
 	found := &LockFile{source: f.Source, Path: lock.NameFor(f.Path)}
 	main := s.Files.Main()
-	alone := f.Source == main.Source && s.Alone()
+	inContext := f.Main && f.Source == f.Root || f.Source == main.Source && s.Alone()
 	switch {
 	case l != nil && l.Path != "":
 		var err error
@@ -53,11 +53,11 @@ func (s *Sources) LockFile(ctx context.Context, f *module.File, l *syntax.Lock) 
 		if found.source, found.Path, err = s.Files.Find(ctx, f, module.Request{At: l.Place, Path: l.Path}); err != nil {
 			return nil, diagnostic.At(l.Place, err)
 		}
-	case alone && f.Main:
+	case inContext && f.Main:
 		found.Path = lock.NameFor(dockerui.DefaultDockerfileName)
 	}
 	switch {
-	case alone:
+	case inContext:
 		found.source = f.Root
 	case found.source == main.Source && s.beside != nil: // and nowhere else: there it is that of another file
 		found.source = s.beside
