@@ -34,8 +34,8 @@ func (q *query) lockAdvice(ctx context.Context) string {
 
 // lockCall is lockCommand, or what prints the lock with a target beside all stages.
 func (q *query) lockCall(ctx context.Context, target string) string {
-	folder, file, behind := ".", q.file, ""
-	place := "."
+	var file, behind string
+	folder, place := ".", "."
 	switch at, ok := q.dockerfilePath(ctx); {
 	case ok:
 		folder, file = path.Dir(at), at
