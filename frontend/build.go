@@ -86,7 +86,7 @@ func buildWith(ctx context.Context, c client.Client, options llbgen.Options) (_ 
 		options.Lower = true
 	}
 	q := &query{client: bc, sources: sources, file: src.Filename, locks: locks, pins: pins}
-	pins.Command = q.lockAdvice
+	pins.Command = q.adviseOnce()
 	options.Program = program(c)
 	options.Pin, pins.Everywhere = pins.Image, opts[keyRequest] == llbgen.ExpandRequest
 	gen, err := llbgen.New(ctx, bc, sources, pins.Resolver(bc.GatewayClient()), warnings.warn, options)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/moby/buildkit/frontend/dockerui"
 
@@ -30,6 +31,18 @@ func (q *query) lockAdvice(ctx context.Context) string {
 		}
 	}
 	return advice
+}
+
+// adviseOnce returns lockAdvice, which may have to look for the Dockerfile, for many sources.
+func (q *query) adviseOnce() func(context.Context) string {
+	var (
+		once   sync.Once
+		advice string
+	)
+	return func(ctx context.Context) string {
+		once.Do(func() { advice = q.lockAdvice(ctx) })
+		return advice
+	}
 }
 
 // lockCall is lockCommand, or what prints the lock with a target beside all stages.
