@@ -57,6 +57,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("FROM a AS b\nCOPY --from=b[1,2])(V=[1,2]) /x /y")
 	f.Add("FROM a\n#+ --fr=b\nCOPY --from=a\\\\\\\\b /x /y")
 	f.Add("FROM a\nCOPY --fro\"m=a(X='1 2', Y=3)\" --link / /")
+	f.Add("FROM a\nRUN --mount=r\xbe\x84~s x")
 	f.Fuzz(func(t *testing.T, text string) {
 		file, err := syntax.Parse(&diagnostic.Text{Data: []byte(text)}, syntax.Options{})
 		if syntax.Plain([]byte(text)) && (file.Extended && err == nil || len(file.Warnings) > 0) {

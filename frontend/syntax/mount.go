@@ -133,13 +133,17 @@ func (f *File) imports(name string) (*Import, string) {
 	return nil, ""
 }
 
+// mountLine finds the lines of MOUNTs, and the name in each.
+var mountLine = regexp.MustCompile(`(?mi)^[ \t]*(?:#\+[ \t]+)?MOUNT[ \t]+(\S+)[ \t]`)
+
 // mountBelow returns the line of a MOUNT of a name that stands behind an offset; 0 for none.
 func (f *File) mountBelow(name string, from int) int {
-	found := regexp.MustCompile(`(?mi)^[ \t]*(?:#\+[ \t]+)?MOUNT[ \t]+` + regexp.QuoteMeta(name) + `[ \t]`).FindStringIndex(f.text[from:])
-	if found == nil {
-		return 0
+	for _, found := range mountLine.FindAllStringSubmatchIndex(f.text[from:], -1) {
+		if strings.EqualFold(f.text[from+found[2]:from+found[3]], name) {
+			return f.index.position(from + found[0]).Line
+		}
 	}
-	return f.index.position(from + found[0]).Line
+	return 0
 }
 
 func (m *mounts) unknown(name string) error {
