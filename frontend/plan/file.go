@@ -25,6 +25,8 @@ type dockerfile struct {
 	// conditional is set when a FROM has a condition, namesFiles when references
 	// name files that no IMPORT does.
 	conditional, namesFiles bool
+	// looked are the names that looksAt has found; nil until it is asked.
+	looked map[string]bool
 	// fetched is set when its imports were read side by side.
 	fetched bool
 }

@@ -15,8 +15,9 @@ type reached struct {
 	stages []*syntax.Stage
 	// names are the ARGs that it may read.
 	names []string
-	// read are the names that one of its lines declares for itself, or looks at.
-	read []string
+	// own are those that its stages declare, files the files in which they stand.
+	own   []string
+	files map[*dockerfile]bool
 	// complete is false when only values, or what nobody has fetched, tell all.
 	complete bool
 }
@@ -35,24 +36,22 @@ func (p *planner) reaches(m *meaning, always bool) *reached {
 	if known := p.reached[key]; known != nil {
 		return known
 	}
-	out := &reached{complete: true}
+	out := &reached{complete: true, files: map[*dockerfile]bool{}}
 	p.reached[key] = out
-	files := map[*dockerfile]bool{}
 	var visit func(m *meaning)
 	visit = func(m *meaning) {
 		file := fileOf(m.env)
-		if !files[file] {
-			files[file] = true
+		if !out.files[file] {
+			out.files[file] = true
 			out.names = append(out.names, declaredArgs(file.Args)...)
-			out.read = append(out.read, file.looksAt()...)
 		}
 		for _, stage := range m.stages {
 			if slices.Contains(out.stages, stage) || always && (len(m.stages) > 1 || stage.From.Conditional()) {
 				continue
 			}
 			out.stages = append(out.stages, stage)
-			out.names = append(out.names, declaredArgs(stage.Instructions)...)
-			out.read = append(out.read, declaredArgs(stage.Instructions)...)
+			own := declaredArgs(stage.Instructions)
+			out.names, out.own = append(out.names, own...), append(out.own, own...)
 			inst := &Instance{Stage: stage, Env: m.env}
 			for _, in := range append([]*syntax.Instruction{stage.From}, stage.Instructions...) {
 				if always && (in.Conditional() || in.Inner() != nil) {
@@ -108,8 +107,14 @@ var RuleUnusedBinding = diagnostic.NewRule("UnusedBinding", "A call binds a glob
 // warnUnused warns of a binding of a global ARG, which the sub-build of the call does not read, unless a
 // line that is off would.
 func (p *planner) warnUnused(at place, m *meaning, b syntax.Binding) {
-	if to := p.reaches(m, false); !to.complete || Predefined(b.Name) || BuildWide(b.Name) || slices.Contains(to.read, b.Name) {
+	to := p.reaches(m, false)
+	if !to.complete || Predefined(b.Name) || BuildWide(b.Name) || slices.Contains(to.own, b.Name) {
 		return
+	}
+	for file := range to.files {
+		if file.looksAt(b.Name) {
+			return
+		}
 	}
 	var where diagnostic.Place // none in --target
 	if at.in != nil {
@@ -122,10 +127,20 @@ func (p *planner) warnUnused(at place, m *meaning, b syntax.Binding) {
 	p.warnOnce(RuleUnusedBinding, binding{at.reference, b.Name}, where, "%s is bound, and nothing that %s uses reads it: write ARG %s in the stage that needs it", b.Name, at.reference.Target, b.Name)
 }
 
-// looksAt returns the names in expressions and in words of the global part, in FROMs and in
-// references: those that see global ARGs without an ARG of the stage.
-func (d *dockerfile) looksAt() (names []string) {
-	add := func(in *syntax.Instruction) {
+// looksAt reports whether a name stands in an expression, a word of the global part, a FROM or a
+// reference: these see global ARGs without an ARG of the stage.
+func (d *dockerfile) looksAt(name string) bool {
+	if d.looked == nil { // asked for few files, and there for each call
+		d.looked = map[string]bool{}
+		for _, name := range d.lookedAt() {
+			d.looked[name] = true
+		}
+	}
+	return d.looked[name]
+}
+
+func (d *dockerfile) lookedAt() (names []string) {
+	for _, in := range withMarkers(instructionsWithImports(d.File.File)) {
 		for _, c := range expressions(in) {
 			for _, name := range c.Names {
 				names = append(names, name.Name)
@@ -134,9 +149,6 @@ func (d *dockerfile) looksAt() (names []string) {
 		for _, ref := range in.References {
 			names = append(names, syntax.Variables(ref.Text)...)
 		}
-	}
-	for _, in := range withMarkers(instructionsWithImports(d.File.File)) {
-		add(in)
 	}
 	whole := slices.Clip(d.Args)
 	for _, im := range d.Imports {
