@@ -211,6 +211,7 @@ func (i *Image) BaseConfig() *dockerspec.DockerOCIImage { return i.Result.BaseIm
 // (parser.LocationError, *diagnostic.Diagnostic).
 func (g *Generator) Image(ctx context.Context, platform *ocispecs.Platform, quiet bool) (*Image, error) {
 	opt := g.options(platform, quiet)
+	defer readIgnoreFile(ctx, &opt)()
 	if g.file == nil {
 		if err := runRules(g.lint, g.hints, g.warnUnless(quiet)).Error(); err != nil {
 			return nil, err
