@@ -3,13 +3,14 @@ package frontend
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 
 	"github.com/containerd/containerd/v2/defaults"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
+
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 const (
@@ -77,11 +78,11 @@ func requireFits(res *client.Result) error {
 }
 
 // tooLong is how an error of the gateway says that a message is too long.
-var tooLong = regexp.MustCompile(`message larger than max \((\d+) vs\. (\d+)\)`)
+var tooLong = pattern.New(`message larger than max \((\d+) vs\. (\d+)\)`)
 
 // explainMessage says what was too long for a message.
 func explainMessage(err error) error {
-	match := tooLong.FindStringSubmatch(err.Error())
+	match := tooLong().FindStringSubmatch(err.Error())
 	if match == nil {
 		return err
 	}

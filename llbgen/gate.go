@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"regexp"
 	"strconv"
 
 	"github.com/moby/buildkit/client/llb"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // waits reports whether the engine has the ops with which a stage waits for
@@ -142,7 +142,7 @@ func waitFor(g *plan.Wait, op *pb.Op, meta *llb.OpMetadata) (same *pb.Input) {
 	action := op.GetFile().Actions[0]
 	to := op.Inputs[action.SecondaryInput]
 	for key, text := range meta.Description {
-		meta.Description[key] = stepNumber.ReplaceAllString(text, "] after ") + g.Title()
+		meta.Description[key] = stepNumber().ReplaceAllString(text, "] after ") + g.Title()
 	}
 	meta.Caps = maps.Clone(meta.Caps)
 	op.Platform = nil
@@ -164,7 +164,7 @@ func waitFor(g *plan.Wait, op *pb.Op, meta *llb.OpMetadata) (same *pb.Input) {
 
 // stepNumber is the number of a step in the name of a vertex, with all that
 // follows.
-var stepNumber = regexp.MustCompile(` ?\d+/\d+\] COPY .*`)
+var stepNumber = pattern.New(` ?\d+/\d+\] COPY .*`)
 
 // lessSteps takes the steps that stand for gates out of the number of steps in
 // the name of a vertex.
@@ -172,7 +172,7 @@ func lessSteps(name string, gates int) string {
 	if gates == 0 {
 		return name
 	}
-	return stepTotal.ReplaceAllStringFunc(name, func(total string) string {
+	return stepTotal().ReplaceAllStringFunc(name, func(total string) string {
 		n, err := strconv.Atoi(total[1 : len(total)-1])
 		if err != nil {
 			return total
@@ -181,4 +181,4 @@ func lessSteps(name string, gates int) string {
 	})
 }
 
-var stepTotal = regexp.MustCompile(`/\d+\]`)
+var stepTotal = pattern.New(`/\d+\]`)

@@ -3,7 +3,6 @@ package llbgen
 import (
 	"context"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 	"github.com/stagecraft-build/stagecraft/internal/tree"
 )
 
@@ -162,7 +162,7 @@ type line struct {
 // stays what it is when lines above change, and so does the step that shows it. What is very long
 // is cut: an environment has an end.
 func (l *linker) nameOf(at *pb.Input) string {
-	name := pinnedDigest.ReplaceAllString(l.out.Metadata[digest.Digest(at.Digest)].Description["llb.customname"], "")
+	name := pinnedDigest().ReplaceAllString(l.out.Metadata[digest.Digest(at.Digest)].Description["llb.customname"], "")
 	if letters := []rune(name); len(letters) > maxName {
 		name = string(letters[:maxName-1]) + "…"
 	}
@@ -172,7 +172,7 @@ func (l *linker) nameOf(at *pb.Input) string {
 // maxName is how many letters of a name a step is told.
 const maxName = 200
 
-var pinnedDigest = regexp.MustCompile(`@sha256:[0-9a-f]{64}`)
+var pinnedDigest = pattern.New(`@sha256:[0-9a-f]{64}`)
 
 // lineOf returns the line that a vertex comes from, the name of the vertex where none is known.
 func (l *linker) lineOf(at *pb.Input) line {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 
 	"github.com/moby/buildkit/client/llb"
@@ -21,6 +20,7 @@ import (
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // Outline describes the args, secrets, sockets and caches that the target uses.
@@ -121,7 +121,7 @@ func (g *Generator) Targets(ctx context.Context) (*targets.List, error) {
 }
 
 // check finds the comments that set the rules for one instruction.
-var check = regexp.MustCompile(`(?im)^(\s*#\s*check\s*)=`)
+var check = pattern.New(`(?im)^(\s*#\s*check\s*)=`)
 
 // withoutChecks takes their meaning from the comments above instructions: upstream's list of targets, which
 // has no use for rules, panics at them (BuildKit v0.34.2).
@@ -132,7 +132,7 @@ func withoutChecks(text []byte) []byte {
 	for range head {
 		_, rest, _ = bytes.Cut(rest, []byte("\n"))
 	}
-	return slices.Concat(text[:len(text)-len(rest)], check.ReplaceAll(rest, []byte("${1}:")))
+	return slices.Concat(text[:len(text)-len(rest)], check().ReplaceAll(rest, []byte("${1}:")))
 }
 
 // File returns the extended file; nil when it is a plain Dockerfile.

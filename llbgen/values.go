@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // maxValues is how many bytes a file of an ENV --file or LABEL --file has
@@ -302,7 +302,7 @@ func (e *environment) Get(name string) (string, bool) {
 func (e *environment) Keys() []string { return nil }
 
 // mountPoint is where an old engine has the tree that it reads a file of, as its messages show it.
-var mountPoint = regexp.MustCompile(`/\S*/buildkit-mount\d+`)
+var mountPoint = pattern.New(`/\S*/buildkit-mount\d+`)
 
 // readKey is a file of a part.
 type readKey struct {
@@ -373,7 +373,7 @@ func (b *build) buildFile(ctx context.Context, t plan.Take) (string, error) {
 	}
 	switch {
 	case err != nil:
-		return refuse("%s has no file %s that could be read: %s", v.From.Text, v.File, mountPoint.ReplaceAllString(err.Error(), ""))
+		return refuse("%s has no file %s that could be read: %s", v.From.Text, v.File, mountPoint().ReplaceAllString(err.Error(), ""))
 	case len(data) > maxValues:
 		return refuse("%s of %s is larger than 1 MiB", v.File, v.From.Text)
 	case !utf8.Valid(data):

@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
 	"regexp/syntax"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/moby/buildkit/util/suggest"
+
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // reader finds the names of an expression, and what conditions leave out of the
@@ -108,7 +109,7 @@ func (r *reader) Visit(node *ast.Node) {
 }
 
 // variable is a text that was meant for the value of a name.
-var variable = regexp.MustCompile(`^\$(?:(\w+)|\{(\w+)\})$`)
+var variable = pattern.New(`^\$(?:(\w+)|\{(\w+)\})$`)
 
 // noQuotes refuses a condition that is a text with a condition in it, which is always true.
 func (r *reader) noQuotes(node ast.Node, opt Options) {
@@ -127,7 +128,7 @@ func (r *reader) noQuotes(node ast.Node, opt Options) {
 func (r *reader) noVariable(node ast.Node) {
 	switch n := node.(type) {
 	case *ast.StringNode:
-		if name := variable.FindStringSubmatch(n.Value); name != nil {
+		if name := variable().FindStringSubmatch(n.Value); name != nil {
 			r.refuse(n, fmt.Sprintf("%q is a text, not the value of a name: write %s without quotes and $", n.Value, name[1]+name[2]))
 		}
 	case *ast.ArrayNode:
@@ -290,7 +291,7 @@ type comparisons struct{ c *Condition }
 func (v *comparisons) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.StringNode:
-		for _, found := range variableWithin.FindAllStringSubmatch(n.Value, -1) {
+		for _, found := range variableWithin().FindAllStringSubmatch(n.Value, -1) {
 			v.c.Variables = append(v.c.Variables, Comparison{
 				Start: v.c.offset(n.Location().From), End: v.c.offset(n.Location().To), Name: found[1] + found[2], Text: found[0],
 			})
@@ -301,7 +302,7 @@ func (v *comparisons) Visit(node *ast.Node) {
 }
 
 // variableWithin finds what is a variable in the words of a Dockerfile.
-var variableWithin = regexp.MustCompile(`\$(?:(\w+)|\{(\w+)[^}]*\})`)
+var variableWithin = pattern.New(`\$(?:(\w+)|\{(\w+)[^}]*\})`)
 
 func (v *comparisons) binary(n *ast.BinaryNode) {
 	at := Comparison{Start: v.c.offset(n.Location().From), End: v.c.offset(n.Location().To)}

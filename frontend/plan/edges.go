@@ -3,7 +3,6 @@ package plan
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // edges returns what the reference of a place stands for: one edge, or one for
@@ -311,7 +311,7 @@ func (p *planner) expand(at place, names *scope, span syntax.Span, word string) 
 }
 
 // openVariable finds a variable without its closing brace.
-var openVariable = regexp.MustCompile(`(\$\{\w+)[^}]*$`)
+var openVariable = pattern.New(`(\$\{\w+)[^}]*$`)
 
 // noValueError says that a name has no value.
 type noValueError struct{ error }
@@ -366,7 +366,7 @@ func unknownError(name string, why *unknown) error {
 // unclosed is the mistake of a variable without its closing brace, of which upstream's lexer
 // names the letter behind, if there is one; nil for another error.
 func unclosed(word string, err error) error {
-	open := openVariable.FindStringSubmatch(word)
+	open := openVariable().FindStringSubmatch(word)
 	if open == nil || !strings.Contains(err.Error(), "unsupported modifier") {
 		return nil
 	}

@@ -3,10 +3,11 @@ package plan
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	units "github.com/docker/go-units"
+
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // Limit is how large the tree of a finished stage may be (FROM --max-size).
@@ -65,7 +66,7 @@ func (p *planner) measured(inst *Instance) *Limit {
 }
 
 // sizes are the sizes that are understood, none of which is too large for a number.
-var sizes = regexp.MustCompile(`^([0-9]{1,15}|[0-9]{1,6}(\.[0-9]{1,6})?[kKMGT]i?)B$`)
+var sizes = pattern.New(`^([0-9]{1,15}|[0-9]{1,6}(\.[0-9]{1,6})?[kKMGT]i?)B$`)
 
 // parseSize returns the bytes of a size with a decimal (kB, MB, GB, TB: powers of 1000) or binary
 // unit (KiB, MiB, GiB, TiB: powers of 1024), or in B.
@@ -74,7 +75,7 @@ func parseSize(text string) (int64, error) {
 	if strings.Contains(text, "i") {
 		parse = units.RAMInBytes
 	}
-	if sizes.MatchString(text) {
+	if sizes().MatchString(text) {
 		if bytes, err := parse(text); err == nil {
 			return bytes, nil
 		}

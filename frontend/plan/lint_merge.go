@@ -9,6 +9,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // RulePackageDatabases warns of package managers that write the same file.
@@ -17,11 +18,11 @@ var RulePackageDatabases = diagnostic.NewRule("PackageDatabases", "Two that FROM
 // managers are the programs that change the package database of a system.
 var managers = []struct {
 	database string
-	uses     *regexp.Regexp
+	uses     func() *regexp.Regexp
 }{
-	{"dpkg", regexp.MustCompile(`\b(apt-get|apt|aptitude)\b[^;&|]*\b(install|upgrade|remove|purge|dist-upgrade|full-upgrade)\b|\bdpkg\s+(-i|-r|-P|--install|--remove|--purge)\b`)},
-	{"apk", regexp.MustCompile(`\bapk\b[^;&|]*\b(add|del|upgrade|fix)\b`)},
-	{"rpm", regexp.MustCompile(`\b(yum|dnf|microdnf|tdnf|zypper)\b[^;&|]*\b(install|in|update|upgrade|remove|erase)\b|\brpm\s+-\w*[iUeF]`)},
+	{"dpkg", pattern.New(`\b(apt-get|apt|aptitude)\b[^;&|]*\b(install|upgrade|remove|purge|dist-upgrade|full-upgrade)\b|\bdpkg\s+(-i|-r|-P|--install|--remove|--purge)\b`)},
+	{"apk", pattern.New(`\bapk\b[^;&|]*\b(add|del|upgrade|fix)\b`)},
+	{"rpm", pattern.New(`\b(yum|dnf|microdnf|tdnf|zypper)\b[^;&|]*\b(install|in|update|upgrade|remove|erase)\b|\brpm\s+-\w*[iUeF]`)},
 }
 
 // warnDatabases warns where more than one of a base and its operands changes a package
@@ -51,7 +52,7 @@ func (p *planner) warnDatabases(inst *Instance, m Merge) {
 		var users []string
 		for i, e := range merged {
 			way, _ := lineage(e)
-			if slices.ContainsFunc(way, func(l link) bool { return l.inst != nil && !shared[l] && l.inst.runs(manager.uses) }) {
+			if slices.ContainsFunc(way, func(l link) bool { return l.inst != nil && !shared[l] && l.inst.runs(manager.uses()) }) {
 				users = append(users, names[i])
 			}
 		}

@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // maxNames is how many names a message lists.
@@ -113,7 +113,7 @@ func (p *planner) refuseMisspelled(at place, env *Environment, name string) erro
 
 // foreignName matches the name of a stage, or of an import, and what other languages write
 // behind it.
-var foreignName = regexp.MustCompile(`^([\w.-]+)(\[|\+|::?|/)(.+)$`)
+var foreignName = pattern.New(`^([\w.-]+)(\[|\+|::?|/)(.+)$`)
 
 // behindDot is the mistake of a stage of an import that is written in another way.
 const behindDot = "a stage of an import stands behind a dot: write %s.%s"
@@ -121,7 +121,7 @@ const behindDot = "a stage of an import stands behind a dot: write %s.%s"
 // refuseForeign refuses a name of an image that is a call, or a stage of an import, as other
 // languages write it. One that an image may have warns.
 func (p *planner) refuseForeign(at place, env *Environment, name string) error {
-	m := foreignName.FindStringSubmatch(name)
+	m := foreignName().FindStringSubmatch(name)
 	if m == nil {
 		return nil
 	}

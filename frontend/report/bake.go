@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // Bake is a bake file. Its form is described by docs/schemas/bake.json.
@@ -292,7 +292,7 @@ func bakeNames(targets []BakeTarget) []string {
 }
 
 func bakeName(text string) string {
-	name := notOfName.ReplaceAllString(text, "_")
+	name := notOfName().ReplaceAllString(text, "_")
 	if name != text {
 		name = strings.TrimRight(name, "_")
 	}
@@ -300,7 +300,7 @@ func bakeName(text string) string {
 }
 
 // notOfName finds what stands in no name of a target.
-var notOfName = regexp.MustCompile(`\.|[^A-Za-z0-9_.-]+`)
+var notOfName = pattern.New(`\.|[^A-Za-z0-9_.-]+`)
 
 // BakePlatforms returns those that the attributes of a FROM name. Errors are located.
 func BakePlatforms(env *plan.Environment, from *syntax.Instruction) ([]string, error) {

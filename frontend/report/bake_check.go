@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // resources are the keys of an attribute of which bake knows them all.
@@ -25,7 +25,7 @@ var resources = []string{"memory", "memory-swap", "cpu-shares", "cpu-period", "c
 // parts it from a platform.
 var (
 	annotations = []string{"manifest", "index", "manifest-descriptor", "index-descriptor"}
-	annotated   = regexp.MustCompile(`^([a-z-]+)(?:\[([A-Za-z0-9_/-]+)\])?$`)
+	annotated   = pattern.New(`^([a-z-]+)(?:\[([A-Za-z0-9_/-]+)\])?$`)
 )
 
 func checkBakeKey(b syntax.Bake, value string) error {
@@ -134,7 +134,7 @@ func checkBakeEntry(attribute, entry string) error {
 		}
 		if on, _, ok := strings.Cut(key, ":"); ok {
 			for on := range strings.SplitSeq(on, ",") {
-				m := annotated.FindStringSubmatch(on)
+				m := annotated().FindStringSubmatch(on)
 				if m == nil || !slices.Contains(annotations, m[1]) {
 					return fmt.Errorf("no annotation is on %q: it is on %s, a platform in brackets behind it", on, strings.Join(annotations, ", "))
 				}

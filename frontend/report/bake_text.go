@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // expression is a text that bake evaluates, and not one of the build.
@@ -69,7 +70,7 @@ func usesFolder(attributes map[string]any) bool {
 // template writes a text so that bake reads it as it is. Bake asks first whether what
 // comes from standard input is a Compose file, and would warn of names that those know.
 func template(text string) string {
-	text = variableLike.ReplaceAllStringFunc(text, func(found string) string {
+	text = variableLike().ReplaceAllStringFunc(text, func(found string) string {
 		dollars, behind := found[:len(found)-1], found[len(found)-1:]
 		if found == "${" {
 			return "$${"
@@ -80,7 +81,7 @@ func template(text string) string {
 }
 
 // variableLike finds what a template or a Compose file may read as a variable.
-var variableLike = regexp.MustCompile(`\$+[A-Za-z_{]`)
+var variableLike = pattern.New(`\$+[A-Za-z_{]`)
 
 // templates writes all texts of an attribute so that bake reads them as they are.
 func templates(v any) (any, error) {

@@ -3,13 +3,13 @@ package report
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/stagecraft-build/stagecraft/frontend/source"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // setBake adds a value to the attributes of a target. An error says what bake would
@@ -57,9 +57,9 @@ func setBake(attributes map[string]any, b syntax.Bake, value string) error {
 }
 
 // inURL finds where the URLs of a value start: it may have fields.
-var inURL = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s,"']*`)
+var inURL = pattern.New(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s,"']*`)
 
 // holdsCredentials reports whether a URL in a value has a user or a password.
 func holdsCredentials(value string) bool {
-	return slices.ContainsFunc(inURL.FindAllString(value, -1), func(url string) bool { return source.WithoutCredentials(url) != url })
+	return slices.ContainsFunc(inURL().FindAllString(value, -1), func(url string) bool { return source.WithoutCredentials(url) != url })
 }

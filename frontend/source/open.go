@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -18,6 +17,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/module"
 	"github.com/stagecraft-build/stagecraft/internal/guard"
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // contextPrefix starts the options that are named contexts.
@@ -62,7 +62,7 @@ func (s *Sources) open(ctx context.Context, from string) (*module.Source, error)
 	case isGit && err != nil:
 		return nil, t.opaque(t.name, err)
 	case isGit && !git.IndistinguishableFromLocal:
-		if own && !locked && git.Checksum == "" && !commit.MatchString(git.Ref) {
+		if own && !locked && git.Checksum == "" && !commit().MatchString(git.Ref) {
 			src.Unpinned = "a branch or a tag may be another commit tomorrow: write the commit, as in " + secrets.hide(pinned(git))
 		}
 		st, _, err := dockerui.DetectGitContext(input, nil)
@@ -100,7 +100,7 @@ func (s *Sources) open(ctx context.Context, from string) (*module.Source, error)
 }
 
 // commit is the name of a git commit.
-var commit = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+var commit = pattern.New(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // pinned spells the repository with a commit.
 func pinned(git *dfgitutil.GitRef) string {

@@ -156,7 +156,7 @@ func (f *File) comments(from, to int) []comment {
 			c.offset = from + len(line) - len(c.text)
 			c.text = strings.TrimRightFunc(c.text, unicode.IsSpace)
 			out = append(out, c)
-		} else if apart.MatchString(trimmed) {
+		} else if apart().MatchString(trimmed) {
 			c := comment{text: strings.TrimLeftFunc(trimmed[strings.IndexByte(trimmed, '+')+1:], unicode.IsSpace)}
 			c.apart = trimmed[:len(trimmed)-len(c.text)]
 			c.offset = from + len(line) - len(c.text)

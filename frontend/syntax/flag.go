@@ -209,7 +209,7 @@ func (in *Instruction) combine() error {
 		}
 		if f.Name == "--from" && in.Keyword == command.From {
 			base := in.Line[in.arguments.Start:in.arguments.End]
-			if gap := spaces.FindStringIndex(base); gap != nil {
+			if gap := spaces().FindStringIndex(base); gap != nil {
 				base = base[:gap[0]]
 			}
 			if err := in.callsThat(f, base); err != nil {
@@ -384,7 +384,7 @@ func (in *Instruction) checkArguments() error {
 	default:
 		return nil // words of a command are its own
 	}
-	for _, gap := range spaces.FindAllStringIndex(args, -1) {
+	for _, gap := range spaces().FindAllStringIndex(args, -1) {
 		name, _, _ := strings.Cut(args[gap[1]:], " ")
 		name, _, _ = strings.Cut(name, "=")
 		if slices.Contains(oursOf(in.Keyword), name) && name != "--mount" && (name != "--from" || in.Keyword == ImportInstruction) {

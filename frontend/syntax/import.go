@@ -2,7 +2,6 @@ package syntax
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/moby/buildkit/util/suggest"
 
 	"github.com/stagecraft-build/stagecraft/frontend/condition"
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // ImportInstruction makes another file a module: IMPORT ./x.Dockerfile AS x.
@@ -41,8 +41,8 @@ type ImportArg struct {
 }
 
 var (
-	aliasPattern = regexp.MustCompile(`^[a-zA-Z][\w-]*$`)
-	argPattern   = regexp.MustCompile(`^[a-zA-Z_]\w*$`)
+	aliasPattern = pattern.New(`^[a-zA-Z][\w-]*$`)
+	argPattern   = pattern.New(`^[a-zA-Z_]\w*$`)
 )
 
 // IsData reports whether the import is one of data: a JSON file, by its name as
@@ -204,7 +204,7 @@ func (in *Instruction) scanImport() (*Import, error) {
 	case len(words) >= 2 && strings.EqualFold(text(len(words)-2), "as"):
 		im.AliasSpan, im.Written = words[len(words)-1], text(len(words)-1)
 		im.Alias = strings.ToLower(im.Written)
-		if !aliasPattern.MatchString(im.Alias) {
+		if !aliasPattern().MatchString(im.Alias) {
 			return nil, errorAt(im.AliasSpan.Start, im.AliasSpan.End, "%q cannot be the name of an import: letters, digits, _ and - are allowed, a letter first", im.Alias)
 		}
 		words = words[:len(words)-2]
@@ -275,7 +275,7 @@ func (im *Import) flag(f *Flag) error {
 		}
 	case "--arg":
 		arg, text, bound := strings.Cut(value, "=")
-		if !argPattern.MatchString(arg) {
+		if !argPattern().MatchString(arg) {
 			return errorAt(f.Span.Start, f.Span.End, "--arg needs a name: write --arg=NAME or --arg=NAME=value")
 		}
 		for _, other := range im.Args {

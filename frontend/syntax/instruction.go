@@ -2,7 +2,6 @@ package syntax
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +10,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // Instruction is one instruction of a file.
@@ -186,14 +187,14 @@ func (in *Instruction) extends() bool {
 // Variables returns the names of the variables in a word.
 func Variables(word string) []string {
 	var out []string
-	for _, match := range variables.FindAllStringSubmatch(word, -1) {
+	for _, match := range variables().FindAllStringSubmatch(word, -1) {
 		out = append(out, match[1])
 	}
 	return out
 }
 
 // variables finds the names of variables in a word.
-var variables = regexp.MustCompile(`\$\{?(\w+)`)
+var variables = pattern.New(`\$\{?(\w+)`)
 
 // AddsFrom reports whether the instruction is an ADD --from, which a plain
 // Dockerfile has no word for: a COPY that unpacks archives.

@@ -40,7 +40,7 @@ func (f *File) addLock(line logicalLine, started bool, open *blocks) error {
 		return refuse(r.flags[0].Span, "LOCK takes no flags: a build is locked or not, pass --build-arg STAGECRAFT_LOCK=off for one that is not")
 	case f.Lock != nil:
 		return refuse(whole, "a second LOCK: the first one stands on line %d", f.Lock.Place.Line())
-	case spaces.MatchString(path):
+	case spaces().MatchString(path):
 		return refuse(r.args, "LOCK takes the path of one file: write LOCK or LOCK path/to/file")
 	case strings.ContainsAny(path, "$\"'"):
 		return refuse(r.args, "the path of a lock stands for itself: write it without quotes and variables")

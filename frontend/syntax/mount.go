@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -12,6 +11,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/util/suggest"
+
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // mountInstruction names a mount: MOUNT name type=cache,target=/x.
@@ -134,11 +135,11 @@ func (f *File) imports(name string) (*Import, string) {
 }
 
 // mountLine finds the lines of MOUNTs, and the name in each.
-var mountLine = regexp.MustCompile(`(?mi)^[ \t]*(?:#\+[ \t]+)?MOUNT[ \t]+(\S+)[ \t]`)
+var mountLine = pattern.New(`(?mi)^[ \t]*(?:#\+[ \t]+)?MOUNT[ \t]+(\S+)[ \t]`)
 
 // mountBelow returns the line of a MOUNT of a name that stands behind an offset; 0 for none.
 func (f *File) mountBelow(name string, from int) int {
-	for _, found := range mountLine.FindAllStringSubmatchIndex(f.text[from:], -1) {
+	for _, found := range mountLine().FindAllStringSubmatchIndex(f.text[from:], -1) {
 		if strings.EqualFold(f.text[from+found[2]:from+found[3]], name) {
 			return f.index.position(from + found[0]).Line
 		}

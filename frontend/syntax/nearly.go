@@ -1,7 +1,6 @@
 package syntax
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/condition"
 	"github.com/stagecraft-build/stagecraft/frontend/diagnostic"
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // RuleMisspelledExtension warns of a comment that is nearly an extension.
@@ -17,10 +17,10 @@ var RuleMisspelledExtension = diagnostic.NewRule("MisspelledExtension", "A comme
 
 // apart matches a comment that would be an extension without the space in front
 // of the plus sign.
-var apart = regexp.MustCompile(`^#[ \t]+\+[ \t]*(--(after|bake|max-size|mount|needed|if|if-exists|from|required|oneof|global|no-cache|reset|squash|with)\b|(IMPORT|MOUNT|UNSET|LET|IF) \S|(ENV|LABEL)[ \t]+--(from|file)\b|(ELSE|ELIF|ELSIF|ELSEIF|END|ENDIF|FI|DONE)\b|LOCK\s*$)`)
+var apart = pattern.New(`^#[ \t]+\+[ \t]*(--(after|bake|max-size|mount|needed|if|if-exists|from|required|oneof|global|no-cache|reset|squash|with)\b|(IMPORT|MOUNT|UNSET|LET|IF) \S|(ENV|LABEL)[ \t]+--(from|file)\b|(ELSE|ELIF|ELSIF|ELSEIF|END|ENDIF|FI|DONE)\b|LOCK\s*$)`)
 
 // nearly matches what a text needs for a comment that is an extension, or nearly.
-var nearly = regexp.MustCompile(`#[ \t]*\+`)
+var nearly = pattern.New(`#[ \t]*\+`)
 
 // looksLike warns of a comment that is nearly an extension, and refuses one that is
 // nearly the next line of a block: the build would be that of other lines. open are

@@ -20,7 +20,7 @@ func (s *Stage) Conditional() bool {
 }
 
 func usesVariable(text, name string) bool {
-	for _, match := range variables.FindAllStringSubmatch(text, -1) {
+	for _, match := range variables().FindAllStringSubmatch(text, -1) {
 		if match[1] == name {
 			return true
 		}

@@ -45,7 +45,7 @@ func (in *Instruction) Inner() []*Block {
 // behind the continued one.
 func (in *Instruction) findLines(next int) error {
 	f := in.file
-	if !nearly.MatchString(f.text[max(in.start, in.leadStart):in.end]) {
+	if !nearly().MatchString(f.text[max(in.start, in.leadStart):in.end]) {
 		return nil
 	}
 	found := &lines{branches: map[int]*Branch{}, markers: map[int]bool{}}

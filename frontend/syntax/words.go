@@ -2,12 +2,13 @@ package syntax
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // Flag is a flag of an instruction. What it says is what upstream's parser reads,
@@ -80,7 +81,7 @@ type reading struct {
 }
 
 // spaces are what parts the keyword from the rest, and words from each other.
-var spaces = regexp.MustCompile(`[\t\v\f\r ]+`)
+var spaces = pattern.New(`[\t\v\f\r ]+`)
 
 // readLine takes line apart from an offset on.
 func readLine(line string, from int, escape rune) reading {
@@ -88,7 +89,7 @@ func readLine(line string, from int, escape rune) reading {
 	from = len(line) - len(text)
 	text = strings.TrimRightFunc(text, unicode.IsSpace)
 	end := from + len(text)
-	gap := spaces.FindStringIndex(text)
+	gap := spaces().FindStringIndex(text)
 	if gap == nil {
 		return reading{keyword: Span{from, end}, args: Span{end, end}}
 	}

@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
+
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // maxLoader is how long a loader may be, in bytes; with debug information the
@@ -31,8 +32,8 @@ type loader struct {
 }
 
 var (
-	muslPathFile = regexp.MustCompile(`/etc/ld-musl-[\w.-]+\.path\x00`)
-	muslDirs     = regexp.MustCompile(`\x00((?:/[\w.+-]+)*/lib[\w.+/-]*(?::(?:/[\w.+-]+)*/lib[\w.+/-]*)*)\x00`)
+	muslPathFile = pattern.New(`/etc/ld-musl-[\w.-]+\.path\x00`)
+	muslDirs     = pattern.New(`\x00((?:/[\w.+-]+)*/lib[\w.+/-]*(?::(?:/[\w.+-]+)*/lib[\w.+/-]*)*)\x00`)
 )
 
 // readLoader tells what a loader looks at from the texts that were built into it:
@@ -57,7 +58,7 @@ func (f *finder) readLoader(name string) (*loader, error) {
 		return nil, err
 	}
 	l := &loader{name: name, real: real, obj: obj}
-	if file := muslPathFile.Find(data); file != nil {
+	if file := muslPathFile().Find(data); file != nil {
 		err = f.readMusl(l, string(file[:len(file)-1]), data)
 	} else if at := bytes.Index(data, []byte("/ld.so.cache\x00")); at >= 0 {
 		err = f.readGlibc(l, textBefore(data, at)+"/ld.so.cache", data)
@@ -72,7 +73,7 @@ func (f *finder) readLoader(name string) (*loader, error) {
 }
 
 func (f *finder) readMusl(l *loader, file string, data []byte) error {
-	dirs := muslDirs.FindSubmatch(data)
+	dirs := muslDirs().FindSubmatch(data)
 	if dirs == nil {
 		return fmt.Errorf("%s does not tell where it looks for libraries", show(l.name))
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 	"github.com/stagecraft-build/stagecraft/llbgen/lower/text"
 )
 
@@ -140,12 +140,12 @@ func (l *lowerer) written(name, value string) (text.Word, error) {
 	return text.Arg(name, value)
 }
 
-var credentials = regexp.MustCompile(`(\w+://)([^/?#\s@:]*:[^/?#\s@]*|[^/?#\s@:]+)@`)
+var credentials = pattern.New(`(\w+://)([^/?#\s@:]*:[^/?#\s@]*|[^/?#\s@:]+)@`)
 
 // WithoutCredentials hides user and password of addresses. The user of a git server
 // is no secret.
 func WithoutCredentials(text string) string {
-	return credentials.ReplaceAllStringFunc(text, func(match string) string {
+	return credentials().ReplaceAllStringFunc(text, func(match string) string {
 		if strings.HasPrefix(match, "ssh://") && strings.Count(match, ":") == 1 {
 			return match
 		}

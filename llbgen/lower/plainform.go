@@ -3,7 +3,6 @@ package lower
 import (
 	"errors"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/stagecraft-build/stagecraft/frontend/plan"
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 	"github.com/stagecraft-build/stagecraft/llbgen/lower/text"
 )
 
@@ -106,7 +106,7 @@ func (l *lowerer) skips(in *syntax.Instruction) bool { return in.IfExists && l.o
 
 // component matches the letters in front of a path that stand for themselves, up to
 // the end of its first part.
-var component = regexp.MustCompile(`^(\.?/)*[a-zA-Z0-9_.+@~ -]*[a-zA-Z0-9_.]`)
+var component = pattern.New(`^(\.?/)*[a-zA-Z0-9_.+@~ -]*[a-zA-Z0-9_.]`)
 
 // ifExists returns the arguments of a COPY or ADD whose sources are patterns: one that
 // matches nothing is skipped. A pattern that the first part of a path alone matches
@@ -117,7 +117,7 @@ func ifExists(in *syntax.Instruction) (*text.Arguments, error) {
 		if parser.MustParseHeredoc(word) != nil || path.Clean("/"+word) == "/" {
 			continue
 		}
-		first, rest := component.FindString(word), ""
+		first, rest := component().FindString(word), ""
 		if first != "" {
 			rest = word[len(first):]
 		}

@@ -1,9 +1,10 @@
 package lower
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // readableNames gives stages names that people read: build(PKG=./cmd/api) is
@@ -27,8 +28,8 @@ func newReadableNames(taken map[string]bool) *readableNames {
 }
 
 var (
-	bindingName = regexp.MustCompile(`[(,]\w+=`)
-	noName      = regexp.MustCompile(`[^a-z0-9.]+|\.(\D|$)|(^|\D)\.`)
+	bindingName = pattern.New(`[(,]\w+=`)
+	noName      = pattern.New(`[^a-z0-9.]+|\.(\D|$)|(^|\D)\.`)
 )
 
 // maxName is how long a name is before it gets its number.
@@ -46,11 +47,11 @@ func (r *readableNames) pick(shown string) string {
 	}
 	shown, _ = strings.CutPrefix(shown, "./")
 	shown = strings.ReplaceAll(shown, "Dockerfile#", "#")
-	name := bindingName.ReplaceAllString(shown, "-")
+	name := bindingName().ReplaceAllString(shown, "-")
 	name = strings.ToLower(name)
 	for next := ""; next != name; { // a dot stands between digits only
 		next = name
-		name = noName.ReplaceAllStringFunc(name, func(part string) string {
+		name = noName().ReplaceAllStringFunc(name, func(part string) string {
 			return strings.Map(func(c rune) rune {
 				if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' {
 					return c

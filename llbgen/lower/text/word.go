@@ -9,7 +9,6 @@ package text
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"github.com/stagecraft-build/stagecraft/frontend/syntax"
+	"github.com/stagecraft-build/stagecraft/internal/pattern"
 )
 
 // Word is what stands in a line as one word, or as part of a flag.
@@ -31,18 +31,18 @@ func (w Word) String() string { return w.text }
 const letters = `[a-zA-Z0-9_./:@+-]`
 
 var (
-	stageNames  = regexp.MustCompile(`^[a-z][a-z0-9_.-]*$`)
-	outside     = regexp.MustCompile(`^` + letters + `+$`)
-	expressions = regexp.MustCompile(`^[a-zA-Z0-9_./:@+${}-]+$`)
-	argNames    = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
-	simple      = regexp.MustCompile(`^[a-zA-Z0-9_./:@-]+$`)
+	stageNames  = pattern.New(`^[a-z][a-z0-9_.-]*$`)
+	outside     = pattern.New(`^` + letters + `+$`)
+	expressions = pattern.New(`^[a-zA-Z0-9_./:@+${}-]+$`)
+	argNames    = pattern.New(`^[a-zA-Z0-9_.-]+$`)
+	simple      = pattern.New(`^[a-zA-Z0-9_./:@-]+$`)
 	// copied are the letters of a changed word of a COPY that need no JSON form.
-	copied = regexp.MustCompile(`^[a-zA-Z0-9_./:@+${}*,=~-][a-zA-Z0-9_./:@+${}*,=~[\]?&#%-]*$`)
+	copied = pattern.New(`^[a-zA-Z0-9_./:@+${}*,=~-][a-zA-Z0-9_./:@+${}*,=~[\]?&#%-]*$`)
 )
 
 // Stage returns the name of a stage.
 func Stage(name string) (Word, error) {
-	if !stageNames.MatchString(name) {
+	if !stageNames().MatchString(name) {
 		return Word{}, fmt.Errorf("%q is not the name of a stage", name)
 	}
 	return Word{name}, nil
@@ -50,10 +50,10 @@ func Stage(name string) (Word, error) {
 
 // Image returns the name of a stage, an image or a context.
 func Image(name string) (Word, error) {
-	if stageNames.MatchString(name) {
+	if stageNames().MatchString(name) {
 		return Word{name}, nil
 	}
-	if _, err := reference.ParseNormalizedNamed(name); err != nil || !outside.MatchString(name) || strings.HasPrefix(name, "-") {
+	if _, err := reference.ParseNormalizedNamed(name); err != nil || !outside().MatchString(name) || strings.HasPrefix(name, "-") {
 		return Word{}, fmt.Errorf("%q is not the name of a stage, an image or a context", name)
 	}
 	return Word{name}, nil
@@ -69,7 +69,7 @@ func Platform(name string) (Word, error) {
 
 // Expression returns a word of a FROM that stands in a file, its variables not
 // expanded; false when it has quotes or escapes, which the parser has read.
-func Expression(word string) (Word, bool) { return Word{word}, expressions.MatchString(word) }
+func Expression(word string) (Word, bool) { return Word{word}, expressions().MatchString(word) }
 
 // Path returns the absolute path of a name in the root directory.
 func Path(name Word) Word { return Word{"/" + name.text} }
@@ -90,11 +90,11 @@ func Writable(value string) bool {
 // Arg returns the declaration of an ARG with a value, which has to be Writable.
 func Arg(name, value string) (Word, error) {
 	switch {
-	case !argNames.MatchString(name):
+	case !argNames().MatchString(name):
 		return Word{}, fmt.Errorf("%q is not the name of an ARG", name)
 	case !Writable(value):
 		return Word{}, fmt.Errorf("the value of %s cannot stand in a line", name)
-	case !simple.MatchString(value):
+	case !simple().MatchString(value):
 		value = "'" + strings.ReplaceAll(value, "'", `'"'"'`) + "'"
 	}
 	return Word{name + "=" + value}, nil
@@ -102,7 +102,7 @@ func Arg(name, value string) (Word, error) {
 
 // Flag returns a flag with its value.
 func Flag(name, value string) (Word, error) {
-	if !simple.MatchString(value) {
+	if !simple().MatchString(value) {
 		return Word{}, fmt.Errorf("%q cannot be the value of a flag", value)
 	}
 	return Word{"--" + name + "=" + value}, nil
@@ -141,7 +141,7 @@ func CopyArguments(in *syntax.Instruction, words []string, isJSON bool) (*Argume
 		case changed && len(word) > maxPath:
 			return nil, fmt.Errorf("the path %.40q… is %d bytes long, the limit is %d", word, len(word), maxPath)
 		case changed:
-			out.json = out.json || !copied.MatchString(word) || strings.HasPrefix(word, "--")
+			out.json = out.json || !copied().MatchString(word) || strings.HasPrefix(word, "--")
 			if parser.MustParseHeredoc(word) != nil {
 				word = string(in.File().Escape) + word // a letter that stands for itself is none of a heredoc
 			}
@@ -169,7 +169,7 @@ func isSpace(r rune) bool { return r == ' ' || '\t' <= r && r <= '\r' || r == 0x
 
 // Bare returns the declaration of an ARG without a value.
 func Bare(name string) (Word, error) {
-	if !argNames.MatchString(name) {
+	if !argNames().MatchString(name) {
 		return Word{}, fmt.Errorf("%q is not the name of an ARG", name)
 	}
 	return Word{name}, nil
