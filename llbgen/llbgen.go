@@ -211,11 +211,11 @@ func (i *Image) BaseConfig() *dockerspec.DockerOCIImage { return i.Result.BaseIm
 // (parser.LocationError, *diagnostic.Diagnostic).
 func (g *Generator) Image(ctx context.Context, platform *ocispecs.Platform, quiet bool) (*Image, error) {
 	opt := g.options(platform, quiet)
-	defer readIgnoreFile(ctx, &opt)()
 	if g.file == nil {
 		if err := runRules(g.lint, g.hints, g.warnUnless(quiet)).Error(); err != nil {
 			return nil, err
 		}
+		defer readIgnoreFile(ctx, opt.Client)()
 		res, err := dockerfile2llb.Dockerfile2LLB(ctx, g.text, opt)
 		if err != nil {
 			return nil, err
@@ -229,6 +229,9 @@ func (g *Generator) Image(ctx context.Context, platform *ocispecs.Platform, quie
 	b, err := g.build(ctx, opt, quiet)
 	if err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(b.units, func(u *unit) bool { return u.client == opt.Client }) { // not all of them of libraries
+		defer readIgnoreFile(ctx, opt.Client)()
 	}
 	return b.image(ctx)
 }
