@@ -44,7 +44,7 @@ engines-stop: ## End all engines that make e2e started
 
 .PHONY: image
 image: engine ## Build the frontend image and push it to the development registry
-	@$(ON_ENGINE) buildx bake --progress=plain image --set image.output=type=registry \
+	@$(ON_ENGINE) buildx bake --progress=plain --provenance=false image --set image.output=type=registry \
 		--set "image.tags=$$STAGECRAFT_REGISTRY/stagecraft/dockerfile:1" > .cache/image.log 2>&1 \
 		|| { tail -n 40 .cache/image.log >&2; exit 1; }
 
