@@ -152,6 +152,7 @@ func build(ctx context.Context, bc *dockerui.Client, gen *llbgen.Generator) (*cl
 	if err != nil {
 		return nil, err
 	}
+	defer gen.ReadAhead()()
 	rb, err := bc.Build(ctx, func(ctx context.Context, platform *ocispecs.Platform, i int) (_ *dockerui.BuildResult, err error) {
 		defer guard.Recover(&err)
 

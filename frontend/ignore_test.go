@@ -19,12 +19,13 @@ import (
 type ignoreFirst struct {
 	client.Client
 	asked, ended, answered chan struct{}
-	// err is the answer about an image; nil for the true one.
+	// err is the answer about an image for amd64, and there is none for another platform; nil for
+	// the true ones.
 	err error
 }
 
-func newIgnoreFirst(text string, err error) *ignoreFirst {
-	return &ignoreFirst{gatewaytest.New(gatewaytest.Dockerfile(text)), make(chan struct{}), make(chan struct{}), make(chan struct{}), err}
+func newIgnoreFirst(b gatewaytest.Build, err error) *ignoreFirst {
+	return &ignoreFirst{gatewaytest.New(b), make(chan struct{}), make(chan struct{}), make(chan struct{}), err}
 }
 
 func (c *ignoreFirst) Solve(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
@@ -50,6 +51,9 @@ func (c *ignoreFirst) ResolveImageConfig(ctx context.Context, ref string, opt so
 		return "", "", nil, context.Cause(ctx)
 	}
 	if c.err != nil {
+		if opt.ImageOpt.Platform.Architecture != "amd64" {
+			<-ctx.Done()
+		}
 		return "", "", nil, c.err
 	}
 	close(c.answered)
@@ -68,26 +72,32 @@ func TestIgnoreFileIsReadBesideImageConfigs(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			if _, err := frontend.Build(ctx, newIgnoreFirst(text, nil)); err != nil {
+			if _, err := frontend.Build(ctx, newIgnoreFirst(gatewaytest.Dockerfile(text), nil)); err != nil {
 				t.Fatal(err)
 			}
 		})
 	}
 }
 
-// TestFailedConfigEndsReadOfIgnoreFile guards that a build that has failed leaves nothing running.
+// TestFailedConfigEndsReadOfIgnoreFile guards that a build that has failed waits for nothing, and leaves
+// nothing running.
 func TestFailedConfigEndsReadOfIgnoreFile(t *testing.T) {
 	t.Parallel()
-	gone := errors.New("gone")
-	c := newIgnoreFirst("FROM busybox\nCOPY . /\n", gone)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if _, err := frontend.Build(ctx, c); !errors.Is(err, gone) {
-		t.Fatalf("the build ends with %v", err)
-	}
-	select {
-	case <-c.ended:
-	default:
-		t.Error("the question for .dockerignore goes on")
+	for _, platforms := range []string{"linux/amd64", "linux/amd64,linux/arm64"} {
+		t.Run(platforms, func(t *testing.T) {
+			t.Parallel()
+			gone := errors.New("gone")
+			c := newIgnoreFirst(gatewaytest.Dockerfile("FROM busybox\nCOPY . /\n", "platform", platforms), gone)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			if _, err := frontend.Build(ctx, c); !errors.Is(err, gone) || ctx.Err() != nil {
+				t.Fatalf("the build ends with %v (%v)", err, ctx.Err())
+			}
+			select {
+			case <-c.ended:
+			default:
+				t.Error("the question for .dockerignore goes on")
+			}
+		})
 	}
 }

@@ -4,25 +4,28 @@ import (
 	"context"
 	"sync"
 
-	"github.com/moby/buildkit/frontend/dockerui"
-
 	"github.com/stagecraft-build/stagecraft/internal/guard"
 )
 
-// readIgnoreFile has the .dockerignore of client's build context read beside the image configs of a
-// conversion that begins. Upstream's converter asks for it of every file, and only once it has all
-// configs: so this is no round trip more, and saves the time of one. An error is the converter's to
-// find, which asks again. The function that it returns ends what goes on when the conversion has failed.
-func readIgnoreFile(ctx context.Context, client *dockerui.Client) (end func()) {
-	ctx, cancel := context.WithCancel(ctx)
+// ReadAhead has the .dockerignore of the build context read beside the image configs, by the first Image
+// that is sure to ask for it. Upstream's converter asks for it of every file, and only once it has all
+// configs: in a build that succeeds this is no round trip more, and saves the time of one. An error is
+// the converter's to find, which asks again.
+//
+// The context of Image has to be one for all platforms, which ends with the first mistake: they wait for
+// one answer. The function that is returned waits for what then still goes on.
+func (g *Generator) ReadAhead() (wait func()) {
+	var once sync.Once
 	var reading sync.WaitGroup
-	reading.Go(func() {
-		var err error
-		defer guard.Recover(&err)
-		_, err = client.DockerIgnorePatterns(ctx)
-	})
-	return func() {
-		cancel()
-		reading.Wait()
+	client := g.opt.Client
+	g.ahead = func(ctx context.Context) {
+		once.Do(func() {
+			reading.Go(func() {
+				var err error
+				defer guard.Recover(&err)
+				_, err = client.DockerIgnorePatterns(ctx)
+			})
+		})
 	}
+	return reading.Wait
 }

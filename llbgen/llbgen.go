@@ -55,6 +55,8 @@ type Generator struct {
 	pin  func(ctx context.Context, f *module.File, image string) (string, error)
 	// program is Options.Program.
 	program func() (llb.State, error)
+	// ahead is called as a conversion of the build context begins; ReadAhead sets it.
+	ahead func(ctx context.Context)
 }
 
 // Options change how a Generator works.
@@ -105,6 +107,7 @@ func New(ctx context.Context, bc *dockerui.Client, sources *source.Sources, reso
 		asks:    !slices.Contains([]string{"", convertllb.RequestConvertLLB, SizeRequest}, bc.BuildOpts().Opts["requestid"]),
 		pin:     options.Pin,
 		program: options.Program,
+		ahead:   func(context.Context) {},
 	}
 	if warn != nil {
 		var main *diagnostic.Text
@@ -215,7 +218,7 @@ func (g *Generator) Image(ctx context.Context, platform *ocispecs.Platform, quie
 		if err := runRules(g.lint, g.hints, g.warnUnless(quiet)).Error(); err != nil {
 			return nil, err
 		}
-		defer readIgnoreFile(ctx, opt.Client)()
+		g.ahead(ctx)
 		res, err := dockerfile2llb.Dockerfile2LLB(ctx, g.text, opt)
 		if err != nil {
 			return nil, err
@@ -230,8 +233,8 @@ func (g *Generator) Image(ctx context.Context, platform *ocispecs.Platform, quie
 	if err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(b.units, func(u *unit) bool { return u.client == opt.Client }) { // not all of them of libraries
-		defer readIgnoreFile(ctx, opt.Client)()
+	if b.main.client == opt.Client { // a target of a library may do without the build context
+		g.ahead(ctx)
 	}
 	return b.image(ctx)
 }
