@@ -1,9 +1,9 @@
 package diagnostic
 
 import (
+	"regexp"
 	"strings"
 
-	"github.com/stagecraft-build/stagecraft/internal/pattern"
 	"github.com/stagecraft-build/stagecraft/internal/version"
 )
 
@@ -19,14 +19,14 @@ func NewRule(name, description string) *Rule {
 
 var (
 	ownPages = pages(version.Get().Version)
-	tag      = pattern.New(`^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
+	tag      = regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
 	// between matches what git describe makes of a commit that has no tag.
-	between = pattern.New(`-\d+-g[0-9a-f]+$`)
+	between = regexp.MustCompile(`-\d+-g[0-9a-f]+$`)
 )
 
 // pages returns where the pages of rules are for a version of the program.
 func pages(version string) string {
-	if !tag().MatchString(version) || between().MatchString(version) {
+	if !tag.MatchString(version) || between.MatchString(version) {
 		version = "main"
 	}
 	return "https://github.com/stagecraft-build/stagecraft/blob/" + version + "/docs/rules/"

@@ -1,5 +1,5 @@
 // Package pattern has regular expressions that are compiled at their first use. The program of the
-// image starts once a build, and a build needs few of the sixty that there are: to compile all of
+// image starts once a build, and a build needs few of those that there are: to compile all of
 // them took a twelfth of the start.
 package pattern
 
