@@ -19,7 +19,7 @@ import (
 	"github.com/stagecraft-build/stagecraft/frontend"
 	"github.com/stagecraft-build/stagecraft/internal/memory"
 	"github.com/stagecraft-build/stagecraft/internal/needed"
-	_ "github.com/stagecraft-build/stagecraft/internal/prefault" // before all others
+	_ "github.com/stagecraft-build/stagecraft/internal/prefault" // at work before most others start
 	"github.com/stagecraft-build/stagecraft/internal/tree"
 	"github.com/stagecraft-build/stagecraft/internal/version"
 )

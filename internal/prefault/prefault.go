@@ -1,9 +1,11 @@
 // Package prefault has the kernel map the pages of the program and of its first heap in a few calls, as
-// soon as it is initialized. Else the program takes a page fault for each, a thousand until it has
-// started: a few percent of that time on most machines, a fifth in a virtual machine inside another.
+// soon as it is initialized, when BuildKit starts the program as a frontend. Else the program takes a page
+// fault for each, a thousand until it has started: a few percent of that time on most machines, a fifth in
+// a virtual machine inside another. The price is some ten megabytes more of resident memory, most of it the
+// program's file.
 //
 // Go initializes a package once all that it imports is, by their paths: this one imports next to nothing,
-// so that the pages are there before the other packages need them.
+// so that the pages are there before most other packages need them.
 package prefault
 
 import (
@@ -15,21 +17,34 @@ import (
 const hugePages, populateRead, populateWrite = 14, 22, 23
 
 func init() {
-	var maps [4 << 10]byte // the program and the heap have the lowest addresses, and come first
-	fd, err := syscall.Open("/proc/self/maps", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
-	if err != nil {
+	if _, ok := syscall.Getenv("BUILDKIT_SESSION_ID"); !ok { // a step of a build, which may have little memory
 		return
 	}
-	n, _ := syscall.Read(fd, maps[:])
-	_ = syscall.Close(fd)
-	populate(maps[:max(n, 0)], uintptr(unsafe.Pointer(&maps)), func(r region, advice uintptr) {
-		// a kernel that does not know the advice goes on as it is
-		_, _, _ = syscall.RawSyscall(syscall.SYS_MADVISE, r.start, r.end-r.start, advice)
+	var maps [4 << 10]byte
+	populate(maps[:read(maps[:])], uintptr(unsafe.Pointer(&maps)), func(r region, advice uintptr) {
+		_ = advise(r, advice) // a kernel that does not know it goes on as it is
 	})
 }
 
-// populate calls advise for each region of maps, the text of proc_pid_maps(5), that belongs to the
-// program's file or holds the address heap. A last line that is cut off does not count.
+// read reads the first of the kernel's text about the regions of this process, and returns its length; 0
+// where there is none. The program and the heap have the lowest addresses, and come first.
+func read(maps []byte) int {
+	fd, err := syscall.Open("/proc/self/maps", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return 0
+	}
+	n, _ := syscall.Read(fd, maps)
+	_ = syscall.Close(fd)
+	return max(n, 0)
+}
+
+func advise(r region, advice uintptr) syscall.Errno {
+	_, _, err := syscall.RawSyscall(syscall.SYS_MADVISE, r.start, r.end-r.start, advice)
+	return err
+}
+
+// populate calls advise for each region of maps, the text of proc_pid_maps(5), that shows a file, of which
+// a static program has its own alone, or holds the address heap. A last line that is cut off does not count.
 func populate(maps []byte, heap uintptr, advise func(r region, advice uintptr)) {
 	for start, i := 0, 0; i < len(maps); i++ {
 		if maps[i] != '\n' {
