@@ -121,7 +121,7 @@ func TestManyBuildsAtOnce(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d frontends were started too late", late, len(builds))
-	if late > len(builds)/2 {
+	if late == len(builds) {
 		t.Error("that is no matter of a slow machine any more")
 	}
 }
