@@ -42,6 +42,7 @@ engines-stop: ## End all engines that make e2e started
 	@hack/engine/engines.sh down
 	@hack/engine/engine.sh down
 
+# without attestations, as upstream's image in the development registry: they are look-ups more for the daemon
 .PHONY: image
 image: engine ## Build the frontend image and push it to the development registry
 	@$(ON_ENGINE) buildx bake --progress=plain --provenance=false image --set image.output=type=registry \
