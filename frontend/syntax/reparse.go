@@ -39,19 +39,30 @@ func (in *Instruction) refuseNames() error {
 	return nil
 }
 
-// unclosed refuses a flag whose quote nothing closes: upstream takes all that follows for
-// its value, which is another one once a part of it is replaced.
+// unclosed refuses a flag whose quote nothing closes, and one that closes behind the name in which it
+// opens: upstream takes what follows for its value, which is another one once the name is replaced.
 func (in *Instruction) unclosed() error {
 	for _, f := range in.Flags {
 		if f.open >= 0 {
 			return errorAt(f.open, f.open+1, "the %c is not closed", in.Line[f.open])
 		}
 	}
+	for _, ref := range in.References {
+		if ref.Base || ref.Extends() { // what is bound may have any quotes
+			continue
+		}
+		name := in.Line[ref.Span.Start:ref.Span.End]
+		for _, quote := range []string{"'", `"`} {
+			if at := ref.Span.Start + strings.Index(name, quote); strings.Count(name, quote)%2 != 0 {
+				return errorAt(at, at+1, "the %s is not closed within the name: no stage, image or context has it in its name", quote)
+			}
+		}
+	}
 	return nil
 }
 
-// Unclosed is the error of an instruction in which a name is to be replaced, and a flag has a
-// quote that nothing closes; nil if there is none.
+// Unclosed is the error of an instruction in which a name is to be replaced, and a quote is not
+// closed where that needs it; nil if there is none.
 func (in *Instruction) Unclosed() error { return in.Locate(in.unclosed()) }
 
 // reparse makes the nodes of changed instructions from their plain form, all in
