@@ -68,8 +68,8 @@ type Global struct {
 }
 
 // declareGlobals finds the ARGs that the stage declares by itself, since they are
-// global ones and its text uses them: none that it, or a stage that it is built
-// FROM, declares anyway.
+// global ones and its text uses them: none that it declares anyway, or that something
+// above sets.
 func (p *planner) declareGlobals(inst *Instance) {
 	inst.Globals = nil
 	for n := range inst.Instructions {
@@ -87,7 +87,7 @@ func (i *Instance) declareGlobals(n int) {
 			continue
 		}
 		for _, arg := range i.Env.Line(in).Command.(*instructions.ArgCommand).Args {
-			if i.Instructions[n].Uses(arg.Key) && !i.declares(arg.Key) && !i.sets(arg.Key, n) {
+			if i.Instructions[n].Uses(arg.Key) && !i.declares(arg.Key) && !i.sets(arg.Key, n) && i.setBy(arg.Key, n) == byNothing {
 				i.Globals = append(i.Globals, Global{arg.Key, n})
 			}
 		}
@@ -106,35 +106,85 @@ func (i *Instance) GlobalsBefore(n int) iter.Seq[string] {
 	}
 }
 
-// sets reports whether the stage has an ENV of a name above its instruction number n.
-func (i *Instance) sets(name string, n int) bool {
-	return slices.ContainsFunc(i.Instructions[:n], func(in *syntax.Instruction) bool {
-		if in.Values != nil {
-			return in.Values.Sets(name)
-		}
-		env, ok := in.Command.(*instructions.EnvCommand)
-		return ok && slices.ContainsFunc(env.Env, func(kv instructions.KeyValuePair) bool { return kv.Key == name })
-	})
+// declares reports whether the stage declares an ARG, or computes the name.
+func (i *Instance) declares(name string) bool {
+	return slices.ContainsFunc(i.Globals, func(g Global) bool { return g.Name == name }) ||
+		slices.ContainsFunc(i.Instructions, func(in *syntax.Instruction) bool { return setBy(in, name) == byArg })
 }
 
-// declares reports whether the stage, or one that it is built FROM, declares an
-// ARG, or computes the name.
-func (i *Instance) declares(name string) bool {
-	if slices.ContainsFunc(i.Globals, func(g Global) bool { return g.Name == name }) {
-		return true
+// sets reports whether the stage has an ENV of a name above its instruction number n, whatever became of it.
+func (i *Instance) sets(name string, n int) bool {
+	return slices.ContainsFunc(i.Instructions[:n], func(in *syntax.Instruction) bool { return setBy(in, name) == byEnv })
+}
+
+// setter is what gives a name the value that it has at some place.
+type setter int
+
+const (
+	byNothing setter = iota
+	byArg            // or LET
+	byEnv
+)
+
+// setBy returns what sets a name above instruction number n of the stage: there, or in a stage that
+// it is built FROM, of whose names ARGs alone count.
+func (i *Instance) setBy(name string, n int) setter {
+	for k, in := range slices.Backward(i.Instructions[:n]) {
+		switch s := setBy(in, name); {
+		case s != byNothing:
+			return s
+		case in.Unset != nil && takesName(*in.Unset, name):
+			return byNothing
+		case slices.Contains(i.Globals, Global{name, k}):
+			return byArg
+		}
 	}
-	for _, in := range i.Instructions {
-		if in.Let != nil && in.Let.Name == name {
-			return true
-		}
-		if in.Keyword != command.Arg || in.OnBuild {
-			continue
-		}
-		for _, word := range in.Words() {
-			if declared, _, _ := strings.Cut(word, "="); declared == name {
-				return true
+	return i.Base.setBy(name)
+}
+
+// setBy returns what sets a name in a stage, above all that is built FROM it.
+func (e Edge) setBy(name string) setter {
+	for _, c := range slices.Backward(e.Changes) {
+		switch c := c.(type) {
+		case Take: // which only a part of the same stage has below it
+			if c.In.Values.Sets(name) {
+				return byEnv
+			}
+		case Reset:
+			if c.In.WholeReset() || slices.ContainsFunc(c.Parts, func(u syntax.Unset) bool { return takesName(u, name) }) {
+				return byNothing
 			}
 		}
 	}
-	return i.Base.To != nil && (!i.Base.Sealed || i.Base.Open) && i.Base.To.declares(name)
+	if e.To == nil || e.Sealed && !e.Open {
+		return byNothing
+	}
+	if s := e.To.setBy(name, len(e.To.Instructions)); s == byArg || e.Within {
+		return s
+	}
+	return byNothing
 }
+
+// setBy returns as what an instruction sets a name.
+func setBy(in *syntax.Instruction, name string) setter {
+	if in.Values != nil && in.Values.Sets(name) {
+		return byEnv
+	}
+	if in.Let != nil && in.Let.Name == name {
+		return byArg
+	}
+	if in.Keyword == command.Arg && !in.OnBuild && slices.ContainsFunc(in.Words(), func(word string) bool {
+		declared, _, _ := strings.Cut(word, "=")
+		return declared == name
+	}) {
+		return byArg
+	}
+	env, ok := in.Command.(*instructions.EnvCommand)
+	if ok && slices.ContainsFunc(env.Env, func(kv instructions.KeyValuePair) bool { return kv.Key == name }) {
+		return byEnv
+	}
+	return byNothing
+}
+
+// takesName reports whether an UNSET takes an ENV or ARG of a name away.
+func takesName(u syntax.Unset, name string) bool { return u.Of == "ENV" && u.Takes(name) }
