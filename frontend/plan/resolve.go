@@ -223,7 +223,10 @@ func (d *dockerfile) visible(kind Kind, stage *syntax.Stage, name string) []*syn
 	if !kind.rule().above {
 		return d.stages(name)
 	}
-	list := d.named[name]
+	list := d.named[name] // a FROM means one as it is written
+	if kind == KindOperand {
+		list = d.stages(name)
+	}
 	return list[:sort.Search(len(list), func(i int) bool { return list[i].Index >= stage.Index })]
 }
 
