@@ -148,6 +148,9 @@ func (in *Instruction) condition(f *Flag) (bool, error) {
 			}
 			in.IfExists = on
 		}
+		if in.OnBuild && in.IfExists {
+			return true, errorAt(f.Span.Start, f.Span.End, "a trigger takes no --if-exists: the image that has it could not say so; a pattern that matches nothing is skipped there too, as in go[.]mod")
+		}
 		in.erase(f)
 		return true, nil
 	}
