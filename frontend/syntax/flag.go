@@ -366,30 +366,3 @@ func (in *Instruction) checkNeeded() error {
 	}
 	return nil
 }
-
-// checkArguments refuses words behind the flags that were meant for one of them.
-func (in *Instruction) checkArguments() error {
-	args := in.Line[in.arguments.Start:in.arguments.End]
-	at := in.arguments.Start
-	if in.If != nil && !in.If.quoted && len(in.Flags) > 0 && in.Flags[len(in.Flags)-1].Span == in.If.Flag {
-		if operator := leadingOperator(args, in.Keyword == command.Run); operator != "" {
-			return errorAt(at, at+len(operator), "an operator follows --if: quote the expression, as in --if='A == \"b\"'")
-		}
-	}
-	if n := len(in.Flags); n > 0 && in.Flags[n-1].awaitsCall(args) {
-		return errorAt(at, at+1, noSpace, in.Line[in.Flags[n-1].Span.Start:in.Flags[n-1].Span.End])
-	}
-	switch in.Keyword {
-	case command.Arg, command.Copy, command.Add, command.Env, command.From, ImportInstruction:
-	default:
-		return nil // words of a command are its own
-	}
-	for _, gap := range spaces().FindAllStringIndex(args, -1) {
-		name, _, _ := strings.Cut(args[gap[1]:], " ")
-		name, _, _ = strings.Cut(name, "=")
-		if slices.Contains(oursOf(in.Keyword), name) && name != "--mount" && (name != "--from" || in.Keyword == ImportInstruction) {
-			return errorAt(at+gap[1], at+gap[1]+len(name), "%s stands behind the words of %s, where it is one of them: write it in front, %s %s …", name, strings.ToUpper(in.Keyword), strings.ToUpper(in.Keyword), name)
-		}
-	}
-	return nil
-}

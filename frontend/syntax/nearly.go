@@ -217,3 +217,42 @@ func (f *File) doubt(sure bool, offset int, text, format string, args ...any) {
 	}
 	*list = append(*list, diagnostic.Warnf(RuleMisspelledExtension, f.span(offset, offset+len(text)), format, args...))
 }
+
+// checkArguments refuses words behind the flags that were meant for one of them, or warns where they may
+// be meant as they stand.
+func (in *Instruction) checkArguments() error {
+	args := in.Line[in.arguments.Start:in.arguments.End]
+	at := in.arguments.Start
+	if in.If != nil && !in.If.quoted && len(in.Flags) > 0 && in.Flags[len(in.Flags)-1].Span == in.If.Flag {
+		if operator := leadingOperator(args, in.Keyword == command.Run); operator != "" {
+			return errorAt(at, at+len(operator), "an operator follows --if: quote the expression, as in --if='A == \"b\"'")
+		}
+	}
+	if n := len(in.Flags); n > 0 && in.Flags[n-1].awaitsCall(args) {
+		return errorAt(at, at+1, noSpace, in.Line[in.Flags[n-1].Span.Start:in.Flags[n-1].Span.End])
+	}
+	refuse := true
+	switch in.Keyword {
+	case command.Arg, command.Copy, command.Add, command.Env, command.From, ImportInstruction:
+	case command.Label, command.Workdir, command.Volume, command.User, command.Expose, command.StopSignal:
+		refuse = false // some may have such words
+	default:
+		return nil // words of a command are its own
+	}
+	for _, gap := range spaces().FindAllStringIndex(args, -1) {
+		name, _, _ := strings.Cut(args[gap[1]:], " ")
+		name, _, _ = strings.Cut(name, "=")
+		if !slices.Contains(oursOf(in.Keyword), name) || name == "--mount" {
+			continue
+		}
+		keyword := strings.ToUpper(in.Keyword)
+		const format = "%s stands behind the words of %s, where it is one of them: write it in front, %s %s …"
+		switch start := at + gap[1]; {
+		case !refuse || name == "--from" && in.Keyword == command.Env:
+			in.file.doubt(false, in.logical.offset(start, false), name, format, name, keyword, keyword, name)
+		case name != "--from" || in.Keyword == ImportInstruction:
+			return errorAt(start, start+len(name), format, name, keyword, keyword, name)
+		}
+	}
+	return nil
+}
