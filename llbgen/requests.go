@@ -127,7 +127,10 @@ var check = pattern.New(`(?im)^(\s*#\s*check\s*)=`)
 // has no use for rules, panics at them (BuildKit v0.34.2).
 func withoutChecks(text []byte) []byte {
 	var directives parser.DirectiveParser
-	head, _ := directives.ParseAll(text) // ListTargets finds the mistake too
+	head, err := directives.ParseAll(text)
+	if err != nil {
+		return text // ListTargets finds the mistake, and comes no further
+	}
 	rest := text
 	for range head {
 		_, rest, _ = bytes.Cut(rest, []byte("\n"))
