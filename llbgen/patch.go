@@ -86,6 +86,9 @@ func (b *build) patch(ctx context.Context, u *unit, def *llb.Definition) (*llb.D
 				dgst := digest.FromBytes(dt)
 				out.Def = append(out.Def, dt)
 				out.Metadata[dgst] = meta
+				if locations, ok := def.Source.GetLocations()[string(before)]; ok { // it may fail
+					out.Source.Locations[string(dgst)] = locations.CloneVT()
+				}
 				copyFrom(&op, number, dgst)
 			}
 		}

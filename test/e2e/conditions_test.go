@@ -86,6 +86,20 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// TestFileAboveSourceIsShown guards that the error of a source below a file shows the line.
+func TestFileAboveSourceIsShown(t *testing.T) {
+	t.Parallel()
+	dir := project(t, `
+-- Dockerfile --
+# syntax=stagecraft/dockerfile:1
+FROM busybox AS a
+RUN touch /conf
+FROM busybox
+COPY --if-exists --from=a /conf/app.toml /etc/
+`)
+	buildx(t, dir).fails(t, "not a directory", "Dockerfile:5")
+}
+
 // TestConditionsOnEngines builds the same on other engines.
 func TestConditionsOnEngines(t *testing.T) {
 	t.Parallel()
