@@ -251,6 +251,8 @@ func (c *Condition) located(err error) error {
 		message += ": a name is true or false by itself, write NAME, or not NAME"
 	case strings.HasPrefix(message, "invalid operation: string "), strings.HasPrefix(message, "invalid operation: ") && strings.HasSuffix(message, " string"):
 		message += ": names and data are strings, write " + c.number(c.offset(at.From), c.offset(at.To))
+	case strings.Contains(message, "(mismatched types map["), strings.Contains(message, " and map["):
+		message = "all of the data is compared with something else: name one of its values, as in DATA.key or DATA[\"key\"]"
 	case strings.Contains(message, "mismatched types string and"), strings.Contains(message, "and string)"):
 		message += `: names are strings, write "1", or int(NAME)`
 	case strings.Contains(message, "takes only array (got map"):
@@ -259,6 +261,8 @@ func (c *Condition) located(err error) error {
 		message += ": names are strings, unless an IMPORT above makes them data (a file that ends in .json)"
 	case message == "memory budget exceeded":
 		message = fmt.Sprintf("the lists of the condition have more than %d elements", maxList)
+	case message == `unexpected token Operator("=")` && c.offset(at.From) == 0:
+		message += ": nothing stands in front of it"
 	case message == `unexpected token Operator("=")`:
 		message += ": write == to compare"
 	}
